@@ -1,0 +1,415 @@
+"""``streamad demo``: a real series, replayed at once, with what was found and what was missed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shlex
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from streamad.cli.console import settings
+from streamad.cli.incidents import HOUR_NS, KNOWN, Incident, Ratios, outcomes
+from streamad.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from streamad.config import Config
+    from streamad.reporting.episodes import Episode
+    from streamad.runtime.engine import Progress
+
+PIPELINE = "water-flow"
+CHANNEL = "Water flow [l/s]"
+
+CONFIG = """\
+# Written by `streamad demo`; copy it before you change it.
+#
+# The series: {n_rows:,} hourly values of the water flow in a pipeline branch, Italy, March to May
+# 2022, donated by Tecnojest s.r.l.; a copy of the file that comes with the library river (BSD-3).
+version: 1
+pipeline: {pipeline}
+
+source:
+  type: csv
+  path: {path}
+  time: Time
+  series: branch-1
+
+detectors:
+  - type: fusion                 # the default detector: root mean square of its members
+    params:
+      # Rows that are learned but not judged. The default of 512 suits months of rows; here it would
+      # be three weeks. Three days see every hour of the day three times. It matters: a warm-up that
+      # is longer than that runs into the first incident and learns it as ordinary, and the table at
+      # the end of the demo shows what becomes of the others then.
+      warm_up: 72
+      members:                   # the default members, each with a warm-up of half of that
+        ewma: {{warm_up: 36}}
+        knn: {{length: 24, warm_up: 36}}     # windows of a day
+        mahalanobis: {{warm_up: 36}}
+    # The fused score counts standard deviations above what is ordinary, so six is the six-sigma
+    # rule. The default, spot, learns its line from 512 further scores: too many here.
+    threshold: {{type: fixed, value: 6}}
+
+alerts:
+  open: {{ratio: 1.0, for: 1}}   # one hour is enough: an hour is the shortest event of interest
+  merge_gap: 3h                  # calm of less than three hours does not end an episode
+"""
+
+VARIANTS = (
+    ("a lower line, 4 instead of 6", "detectors.0.threshold.value=4"),
+    ("a higher line, 8 instead of 6", "detectors.0.threshold.value=8"),
+    ("alerts only after two hours", "alerts.open.for=2"),
+    ("a warm-up of a week instead of three days", "detectors.0.params.warm_up=168"),
+)
+"""Other settings that one could have chosen, one change each."""
+
+
+def demo_command(
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("demo-out"),
+    browser: Annotated[
+        bool,
+        typer.Option(
+            "--browser/--no-browser", " /--report", help="Open the report when it is written."
+        ),
+    ] = True,
+    speed: Annotated[
+        str, typer.Option(help="max, or hours of data a second, such as 50, to watch it happen.")
+    ] = "max",
+) -> None:
+    """Replay a real series and say what was found and missed; no set-up, no network."""
+    from streamad.backtest import backtest
+    from streamad.cli.backtest import write_run_report
+    from streamad.config import load_config
+    from streamad.reporting.episodes import read_episodes
+
+    began = time.perf_counter()
+    pace = pace_of(speed)
+    series = Series.read(river_file())
+    config_path = _prepare(out, series)
+    _intro(series)
+    overrides = [] if pace is None else ["runtime.batch_rows=4", "state.every=1ms"]
+    config = load_config(config_path, overrides=overrides)
+    teller = Teller(out / "alerts.jsonl", series, pace)
+    result = backtest(config, out, overwrite=True, progress=teller)
+    report = write_run_report(config, out, result.rows)
+    episodes = read_episodes(out / "alerts.jsonl", keep=10_000).strongest
+    ratios = Ratios.read(out / "scores.parquet")
+    _verdict(series, *outcomes(KNOWN, episodes, ratios))
+    _judged_from(ratios)
+    _variants(config_path)
+    seconds = time.perf_counter() - began
+    _say(f"\n{result.rows:,} hours in {seconds:.1f} s, pages and tables included.")
+    _paths(out)
+    _next(out)
+    if browser and _has_screen():
+        import webbrowser
+
+        webbrowser.open(report.resolve().as_uri())
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The demo's series: the file, its times in nanoseconds, its values in l/s."""
+
+    path: Path
+    times: list[int]
+    values: list[float]
+
+    @classmethod
+    def read(cls, path: Path) -> Series:
+        """Read a file with the columns ``Time`` (ISO 8601) and ``Water flow [l/s]``."""
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        stamps = [datetime.fromisoformat(row["Time"]).timestamp() for row in rows]
+        return cls(path, [int(s) * 10**9 for s in stamps], [float(row[CHANNEL]) for row in rows])
+
+    def at(self, time_ns: int) -> float:
+        """Value of the hour."""
+        return self.values[self.times.index(time_ns)]
+
+    def day_before(self, time_ns: int) -> float:
+        """Median of the 24 hours before this one."""
+        end = self.times.index(time_ns)
+        return median(self.values[max(0, end - 24) : end] or [self.values[end]])
+
+    def extreme(self, incident: Incident) -> float:
+        """The value of an incident furthest from the median of the series."""
+        usual = median(self.values)
+        within = [
+            value
+            for time_ns, value in zip(self.times, self.values, strict=True)
+            if incident.start_ns <= time_ns <= incident.end_ns
+        ]
+        return max(within, key=lambda value: abs(value - usual))
+
+
+@dataclass(slots=True)
+class Teller:
+    """Prints the alert events of a run as they reach its file; called after every batch.
+
+    Parameters
+    ----------
+    path : Path
+        The run's ``alerts.jsonl``.
+    series : Series
+    pace : float or None
+        Hours of data a second; None = as fast as it goes.
+    """
+
+    path: Path
+    series: Series
+    pace: float | None
+    _read: int = 0
+    _began: float = field(default_factory=time.perf_counter)
+
+    def __call__(self, progress: Progress) -> None:
+        """Tell what is new, then wait for the clock."""
+        for event in self._events():
+            _say(_line(event, self.series))
+        if self.pace is not None and progress.watermark_ns is not None:
+            hours = (progress.watermark_ns - self.series.times[0]) / HOUR_NS
+            wait = self._began + hours / self.pace - time.perf_counter()
+            time.sleep(max(0.0, wait))
+
+    def _events(self) -> Iterator[dict[str, Any]]:
+        if self.path.exists():
+            with self.path.open("rb") as file:
+                file.seek(self._read)
+                for line in file:
+                    if line.endswith(b"\n"):
+                        self._read += len(line)
+                        yield json.loads(line)
+
+
+def river_file() -> Path:
+    """The series inside the installed river, found without importing it.
+
+    Raises
+    ------
+    ConfigError
+        If river is not installed, or without its data.
+    """
+    found = find_spec("river")
+    for folder in (found.submodule_search_locations or ()) if found else ():
+        path = Path(folder) / "datasets" / "water-flow.csv"
+        if path.exists():
+            return path
+    raise ConfigError(
+        "the demo replays datasets/water-flow.csv of the library river, which was not found: "
+        "install streamad-engine with its dependencies"
+    )
+
+
+def pace_of(speed: str) -> float | None:
+    """Hours of data a second; None = as fast as it goes.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither ``max`` nor a positive number.
+    """
+    if speed == "max":
+        return None
+    try:
+        pace = float(speed)
+    except ValueError:
+        pace = 0.0
+    if not 0 < pace < float("inf"):
+        raise ConfigError(f"--speed should be max or a positive number, got {speed!r}")
+    return pace
+
+
+def _prepare(out: Path, series: Series) -> Path:
+    """The folder with the data and the configuration; the latter's path is returned."""
+    metrics = out / "metrics.json"
+    if metrics.exists() and json.loads(metrics.read_text()).get("pipeline") != PIPELINE:
+        raise ConfigError(
+            f"{out} holds a run that is not the demo's, and the demo would replace it: choose "
+            "another folder with --out"
+        )
+    data, config = out / "water-flow.csv", out / "pipeline.yaml"
+    quoted = json.dumps(str(data).replace("$", "$$"))
+    text = CONFIG.format(n_rows=len(series.times), pipeline=PIPELINE, path=quoted)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        data.write_bytes(series.path.read_bytes())
+        config.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"the output folder {out} must be writable: {error.strerror}; choose another with --out"
+        ) from error
+    return config
+
+
+def _intro(series: Series) -> None:
+    import streamad
+
+    first, last = _day(series.times[0]), _day(series.times[-1])
+    _say(
+        f"streamad {streamad.__version__} demo: water flow in a pipeline branch, {first} to {last} "
+        f"2022\n{len(series.times):,} hourly values, real, from Italy (donated by Tecnojest; comes "
+        "with river, BSD-3).\nThe engine of `streamad backtest`; no network, nothing leaves this "
+        "machine. Times are UTC.\n"
+    )
+
+
+def _line(event: dict[str, Any], series: Series) -> str:
+    """One event in plain words."""
+    from streamad.reporting.words import duration
+
+    when, start = _ns(event["detected_at"]), _ns(event["start"])
+    if event["event"] == "resolve":
+        lasted = duration(_ns(event["end"]) - start)
+        told = f"over the line for {lasted}"
+        ratio = f"peak {event['peak']['score_ratio']:.1f} × line"
+    else:
+        told = f"flow {series.at(when):.1f} l/s, {series.day_before(start):.1f} the day before"
+        ratio = f"{event['score_ratio']:.1f} × line"
+    level = _painted(f"{event['severity']:<9}", event["severity"])
+    return f"  {_time(when)}  {event['event'].upper():<8} {level} {told:<41} {ratio}"
+
+
+def _verdict(series: Series, found: Sequence[Any], false: Sequence[Episode]) -> None:
+    """The incident table, misses and false alarms included."""
+    from streamad.reporting.words import count, duration
+
+    _say("\nWhat is known to have happened, and what became of it:\n")
+    for outcome in found:
+        incident = outcome.incident
+        what = (
+            f"{incident.what} to {series.extreme(incident):.0f} l/s for "
+            f"{duration(incident.lasted_ns)}"
+        )
+        if outcome.found:
+            late = (outcome.episodes[0].start_ns - incident.start_ns) // HOUR_NS
+            told = "at its first hour" if late == 0 else f"{count(abs(late), 'hour')} "
+            told += "" if late == 0 else "after it began" if late > 0 else "before it began"
+        else:
+            told = outcome.why
+        word = "found" if outcome.found else "MISSED"
+        _say(f"  {_time(incident.start_ns)}  {what:<26} {word:<7} {told}")
+    _say(f"\n  {_score(found, false)}")
+    for episode in false:
+        _say(f"  false alarm: {_time(episode.start_ns)}, {episode.summary}")
+
+
+def _judged_from(ratios: Ratios) -> None:
+    """How the warm-up lies to the first incident, which it must not swallow."""
+    from streamad.reporting.words import count
+
+    first = ratios.first_ns
+    if first is not None:
+        early = (KNOWN[0].start_ns - first) // HOUR_NS
+        told = f"{count(abs(early), 'hour')} {'before' if early >= 0 else 'after'}"
+        _say(f"  Judged from {_time(first)} on, {told} the first incident began.")
+
+
+def _score(found: Sequence[Any], false: Sequence[Episode]) -> str:
+    from streamad.reporting.words import count
+
+    n = sum(outcome.found for outcome in found)
+    return f"{n} of {len(found)} known incidents found, {count(len(false), 'false alarm')}."
+
+
+def _variants(config_path: Path) -> None:
+    """The same run with one setting changed, since settings decide more than detectors."""
+    from streamad.config import load_config
+
+    _say("\nHow much hangs on the settings (each run anew, one change in pipeline.yaml):\n")
+    for words, override in VARIANTS:
+        found, false = _try(load_config(config_path, overrides=[override]))
+        _say(f"  {words:<42} {_score(found, false)}")
+
+
+def _try(config: Config) -> tuple[Sequence[Any], Sequence[Episode]]:
+    """Outcomes of a run whose folder is thrown away."""
+    from streamad.backtest import backtest
+    from streamad.reporting.episodes import read_episodes
+
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder)
+        backtest(config, run)
+        episodes = read_episodes(run / "alerts.jsonl", keep=10_000).strongest
+        return outcomes(KNOWN, episodes, Ratios.read(run / "scores.parquet"))
+
+
+def _paths(out: Path) -> None:
+    _say("")
+    for label, name in (
+        ("report", "report.html"),
+        ("scores", "scores.parquet"),
+        ("alerts", "alerts.jsonl"),
+        ("config", "pipeline.yaml"),
+        ("data", "water-flow.csv"),
+    ):
+        _say(f"  {label:<8} {out / name}")
+
+
+def next_commands(out: Path) -> list[tuple[str, str]]:
+    """Commands to go on with, and what each is for."""
+    config, data = (shlex.quote(str(out / name)) for name in ("pipeline.yaml", "water-flow.csv"))
+    return [
+        (
+            f"streamad backtest {config} --set detectors.0.threshold.value=8",
+            "change a setting",
+        ),
+        (f"streamad backtest {config} --detector knn", "another detector, with its defaults"),
+        (f"streamad backtest --data {data}", "no configuration: put your own file here"),
+    ]
+
+
+def _next(out: Path) -> None:
+    commands = next_commands(out)
+    width = max(len(command) for command, _ in commands)
+    _say("\nnext:")
+    for command, purpose in commands:
+        _say(f"  {command:<{width}}   # {purpose}")
+
+
+def _has_screen() -> bool:
+    """True if somebody sits in front of this process with a browser at hand."""
+    shown = sys.platform in ("darwin", "win32") or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
+    )
+    return shown and sys.stdout.isatty()
+
+
+def _say(text: str) -> None:
+    if not settings().quiet:
+        typer.echo(text, color=_use_color())
+
+
+def _use_color() -> bool:
+    """True if standard output takes colour."""
+    wanted = settings().color
+    if wanted != "auto":
+        return wanted == "always"
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+
+def _painted(text: str, severity: str) -> str:
+    return typer.style(text, fg="red" if severity == "critical" else "yellow", bold=True)
+
+
+def _ns(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp()) * 10**9
+
+
+def _time(time_ns: int) -> str:
+    return f"{datetime.fromtimestamp(time_ns / 1e9, UTC):%d %b %H:%M}"
+
+
+def _day(time_ns: int) -> str:
+    when = datetime.fromtimestamp(time_ns / 1e9, UTC)
+    return f"{when.day} {when:%B}"

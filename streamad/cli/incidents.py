@@ -1,0 +1,137 @@
+"""What is known to have happened in the demo's series, and what a run made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from streamad.core.data import Floats, Ints
+    from streamad.reporting.episodes import Episode
+
+HOUR_NS = 3_600_000_000_000
+
+FAR_L_S = 5.0
+"""The incidents are the hours in which the flow is further than this from its median.
+
+The authors of the data say what happened (three drops, from losses or maintenance, and one short
+peak, from a pumping operation) but not when. Any distance from 5 to 5.3 l/s gives exactly the four
+spans below; from 4 to 7 l/s they differ by one hour. A test holds them against the data.
+"""
+
+SLACK_NS = HOUR_NS
+"""An episode that begins so long after an incident still counts as its find: the way back from a
+short peak is as strange as the peak."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something that is known to have happened: first and last hour, and what."""
+
+    start_ns: int
+    end_ns: int
+    what: str
+
+    @property
+    def lasted_ns(self) -> int:
+        """From the beginning of the first hour to the end of the last."""
+        return self.end_ns - self.start_ns + HOUR_NS
+
+
+def _at(text: str) -> int:
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 1_000_000_000
+
+
+KNOWN = (
+    Incident(_at("2022-03-24T07:00"), _at("2022-03-25T00:00"), "drop"),
+    Incident(_at("2022-03-29T06:00"), _at("2022-03-29T18:00"), "drop"),
+    Incident(_at("2022-04-03T04:00"), _at("2022-04-03T04:00"), "peak"),
+    Incident(_at("2022-04-27T13:00"), _at("2022-04-28T04:00"), "drop"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ratios:
+    """Times (n,) int64 nanoseconds, and the ratios that drove the alerts (n,), NaN = not judged."""
+
+    times: Ints
+    ratio: Floats
+
+    @classmethod
+    def read(cls, path: Path) -> Ratios:
+        """The columns of a score table of one series."""
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(path, columns=["time", "ratio"])
+        times = table["time"].to_numpy().astype("datetime64[ns]").astype(np.int64)
+        return cls(times, table["ratio"].to_numpy())
+
+    @property
+    def first_ns(self) -> int | None:
+        """When the first row was judged, None = none was."""
+        judged = np.flatnonzero(~np.isnan(self.ratio))
+        return int(self.times[judged[0]]) if len(judged) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An incident with the episodes that found it, or why there are none."""
+
+    incident: Incident
+    episodes: tuple[Episode, ...]
+    why: str
+
+    @property
+    def found(self) -> bool:
+        """True if an episode touches the incident."""
+        return bool(self.episodes)
+
+
+def outcomes(
+    incidents: Sequence[Incident], episodes: Sequence[Episode], ratios: Ratios
+) -> tuple[list[Outcome], list[Episode]]:
+    """What became of each incident, and the episodes that touch none: false alarms.
+
+    Parameters
+    ----------
+    incidents : sequence of Incident
+    episodes : sequence of Episode
+    ratios : Ratios
+        For the reasons of the misses.
+
+    Returns
+    -------
+    list of Outcome
+        In the order of the incidents.
+    list of Episode
+    """
+    found: list[Outcome] = []
+    for incident in incidents:
+        mine = tuple(episode for episode in episodes if _touches(episode, incident))
+        found.append(Outcome(incident, mine, "" if mine else _why(incident, ratios)))
+    false = [e for e in episodes if not any(_touches(e, incident) for incident in incidents)]
+    return found, false
+
+
+def _touches(episode: Episode, incident: Incident) -> bool:
+    return episode.start_ns <= incident.end_ns + SLACK_NS and episode.end_ns >= incident.start_ns
+
+
+def _why(incident: Incident, ratios: Ratios) -> str:
+    """Why an incident was missed."""
+    within = (ratios.times >= incident.start_ns) & (ratios.times <= incident.end_ns)
+    ratio = ratios.ratio[within]
+    if np.isnan(ratio).all():
+        if ratios.first_ns is None or ratios.first_ns > incident.end_ns:
+            return "the detector was still warming up"
+        return "no hour of it was judged"
+    peak = float(np.nanmax(ratio))
+    if peak < 1.0:
+        return f"its score came to {peak:.2g} × the line only"
+    over = int(np.count_nonzero(ratio >= 1.0))
+    return f"over the line in {over} of its hours only, too few to open an episode"

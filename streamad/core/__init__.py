@@ -1,0 +1,1 @@
+"""Nouns and verbs: the data that flows, the protocols between rooms, the errors. Numpy only."""

@@ -1,0 +1,90 @@
+"""Every error raised on purpose.
+
+::
+
+    StreamadError
+    ├── ConfigError            the configuration or an argument is wrong: mend it and start again
+    ├── ShapeError             an array of the wrong shape or dtype (also a ValueError)
+    ├── NotFittedError         a detector or threshold was asked before it was opened or fitted
+    ├── MissingExtraError      an optional dependency is needed: the message names the extra
+    ├── StateError             a snapshot or model file cannot be used
+    │   └── FingerprintMismatch    it was made by another configuration
+    └── ConnectorError         a source or sink failed
+        ├── Disconnected       the other side cannot be reached; may work again later
+        ├── DecodeError        data that cannot be read
+        └── Backpressure       try again after ``retry_after_s`` seconds
+
+A message says what was expected, what came and what to do.
+"""
+
+from __future__ import annotations
+
+
+class StreamadError(Exception):
+    """Root of all errors raised on purpose."""
+
+
+class ConfigError(StreamadError):
+    """The configuration or an argument is wrong."""
+
+
+class ShapeError(StreamadError, ValueError):
+    """An array has the wrong shape or dtype."""
+
+
+class NotFittedError(StreamadError):
+    """The object was asked for an answer before it was opened or fitted."""
+
+
+class MissingExtraError(StreamadError, ImportError):
+    """An optional dependency is not installed.
+
+    Parameters
+    ----------
+    what : str
+        What needs it, as the user named it.
+    extra : str
+        Name of the extra that brings it.
+    """
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs the extra {extra!r}: pip install 'streamad-engine[{extra}]'"
+        )
+        self.extra = extra
+
+
+class StateError(StreamadError):
+    """A snapshot or a model file is damaged, foreign or too new."""
+
+
+class FingerprintMismatch(StateError):  # noqa: N818  (the name is part of the published contract)
+    """State was written by another configuration."""
+
+
+class ConnectorError(StreamadError):
+    """A source or a sink failed."""
+
+
+class Disconnected(ConnectorError):  # noqa: N818  (the name is part of the published contract)
+    """The other side cannot be reached; it may be reachable again later."""
+
+
+class DecodeError(ConnectorError):
+    """Data that cannot be decoded."""
+
+
+class Backpressure(ConnectorError):  # noqa: N818  (the name is part of the published contract)
+    """The sink is full.
+
+    Parameters
+    ----------
+    message : str
+        What is full and why.
+    retry_after_s : float
+        Seconds after which a new attempt is sensible.
+    """
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

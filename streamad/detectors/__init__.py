@@ -1,0 +1,1 @@
+"""Windows to scores: one family a file."""

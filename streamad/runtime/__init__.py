@@ -1,0 +1,1 @@
+"""The process around a pipeline: engine, checkpoints, dead letters, counters."""

@@ -1,0 +1,102 @@
+"""Rows that were not processed: counted, and kept where they can be read again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import quote
+
+import orjson
+
+from streamad.core.data import Reject
+from streamad.core.errors import ConnectorError
+
+
+class DeadLetterFile:
+    """Rejected rows as JSON lines, one file a partition; exactly once across restarts.
+
+    Parameters
+    ----------
+    path : path
+        May hold ``{partition}``. The file appears with the first rejected row.
+
+    Raises
+    ------
+    ConnectorError
+        When the file cannot be written.
+
+    Notes
+    -----
+    :meth:`flush` returns the length of the file; a restart truncates to the length that the
+    checkpoint holds, so a row that is refused again is written once.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._pattern = os.fspath(path)
+        self._files: dict[str, IO[bytes]] = {}
+
+    def open(self, partition: str, position: Mapping[str, Any] | None) -> None:
+        """Begin or go on with a partition at the position of its checkpoint."""
+        path = self._path(partition)
+        if path.exists():
+            with _errors(path):
+                os.truncate(path, int(position["bytes"]) if position else 0)
+                if path.stat().st_size == 0:
+                    path.unlink()
+
+    def write(self, partition: str, rejects: Sequence[Reject]) -> None:
+        """Append rejected rows."""
+        if not rejects:
+            return
+        path = self._path(partition)
+        with _errors(path):
+            if partition not in self._files:
+                self._files[partition] = open(path, "ab")  # noqa: SIM115
+            file = self._files[partition]
+            for reject in rejects:
+                document = {
+                    "reason": reject.reason,
+                    "detail": reject.detail,
+                    "partition": reject.partition,
+                    "offset": reject.offset,
+                    "row": dict(reject.row),
+                }
+                file.write(orjson.dumps(document, default=str, option=orjson.OPT_APPEND_NEWLINE))
+
+    def flush(self, partition: str) -> Mapping[str, Any]:
+        """Make durable; the position for the checkpoint."""
+        file = self._files.get(partition)
+        path = self._path(partition)
+        with _errors(path):
+            if file is not None:
+                file.flush()
+                os.fsync(file.fileno())
+            return {"bytes": path.stat().st_size if path.exists() else 0}
+
+    def close(self) -> None:
+        """Close the files."""
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+
+    def _path(self, partition: str) -> Path:
+        return Path(self._pattern.replace("{partition}", quote(partition, safe="")))
+
+
+class _errors:  # noqa: N801
+    """Map an OSError to a ConnectorError that names the file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise ConnectorError(
+                f"cannot keep rejected rows in {self.path}: {error.strerror}; make room or choose "
+                "another folder, nothing is skipped"
+            ) from error
