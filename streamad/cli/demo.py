@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import shlex
@@ -12,15 +11,21 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from streamad.cli.console import settings
-from streamad.cli.incidents import HOUR_NS, KNOWN, Incident, Ratios, outcomes
+from streamad.cli.incidents import (
+    HOUR_NS,
+    KNOWN,
+    Outcome,
+    Ratios,
+    Series,
+    outcomes,
+    river_file,
+)
 from streamad.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,7 +34,6 @@ if TYPE_CHECKING:
     from streamad.runtime.engine import Progress
 
 PIPELINE = "water-flow"
-CHANNEL = "Water flow [l/s]"
 
 CONFIG = """\
 # Written by `streamad demo`; copy it before you change it.
@@ -118,42 +122,6 @@ def demo_command(
         webbrowser.open(report.resolve().as_uri())
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
-    """The demo's series: the file, its times in nanoseconds, its values in l/s."""
-
-    path: Path
-    times: list[int]
-    values: list[float]
-
-    @classmethod
-    def read(cls, path: Path) -> Series:
-        """Read a file with the columns ``Time`` (ISO 8601) and ``Water flow [l/s]``."""
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        stamps = [datetime.fromisoformat(row["Time"]).timestamp() for row in rows]
-        return cls(path, [int(s) * 10**9 for s in stamps], [float(row[CHANNEL]) for row in rows])
-
-    def at(self, time_ns: int) -> float:
-        """Value of the hour."""
-        return self.values[self.times.index(time_ns)]
-
-    def day_before(self, time_ns: int) -> float:
-        """Median of the 24 hours before this one."""
-        end = self.times.index(time_ns)
-        return median(self.values[max(0, end - 24) : end] or [self.values[end]])
-
-    def extreme(self, incident: Incident) -> float:
-        """The value of an incident furthest from the median of the series."""
-        usual = median(self.values)
-        within = [
-            value
-            for time_ns, value in zip(self.times, self.values, strict=True)
-            if incident.start_ns <= time_ns <= incident.end_ns
-        ]
-        return max(within, key=lambda value: abs(value - usual))
-
-
 @dataclass(slots=True)
 class Teller:
     """Prints the alert events of a run as they reach its file; called after every batch.
@@ -190,25 +158,6 @@ class Teller:
                     if line.endswith(b"\n"):
                         self._read += len(line)
                         yield json.loads(line)
-
-
-def river_file() -> Path:
-    """The series inside the installed river, found without importing it.
-
-    Raises
-    ------
-    ConfigError
-        If river is not installed, or without its data.
-    """
-    found = find_spec("river")
-    for folder in (found.submodule_search_locations or ()) if found else ():
-        path = Path(folder) / "datasets" / "water-flow.csv"
-        if path.exists():
-            return path
-    raise ConfigError(
-        "the demo replays datasets/water-flow.csv of the library river, which was not found: "
-        "install streamad-engine with its dependencies"
-    )
 
 
 def pace_of(speed: str) -> float | None:
@@ -270,8 +219,7 @@ def _line(event: dict[str, Any], series: Series) -> str:
 
     when, start = _ns(event["detected_at"]), _ns(event["start"])
     if event["event"] == "resolve":
-        lasted = duration(_ns(event["end"]) - start)
-        told = f"over the line for {lasted}"
+        told = f"lasted {duration(_ns(event['end']) - start)}"
         ratio = f"peak {event['peak']['score_ratio']:.1f} × line"
     else:
         told = f"flow {series.at(when):.1f} l/s, {series.day_before(start):.1f} the day before"
@@ -280,7 +228,7 @@ def _line(event: dict[str, Any], series: Series) -> str:
     return f"  {_time(when)}  {event['event'].upper():<8} {level} {told:<41} {ratio}"
 
 
-def _verdict(series: Series, found: Sequence[Any], false: Sequence[Episode]) -> None:
+def _verdict(series: Series, found: Sequence[Outcome], false: Sequence[Episode]) -> None:
     """The incident table, misses and false alarms included."""
     from streamad.reporting.words import count, duration
 
@@ -315,7 +263,7 @@ def _judged_from(ratios: Ratios) -> None:
         _say(f"  Judged from {_time(first)} on, {told} the first incident began.")
 
 
-def _score(found: Sequence[Any], false: Sequence[Episode]) -> str:
+def _score(found: Sequence[Outcome], false: Sequence[Episode]) -> str:
     from streamad.reporting.words import count
 
     n = sum(outcome.found for outcome in found)
@@ -332,7 +280,7 @@ def _variants(config_path: Path) -> None:
         _say(f"  {words:<42} {_score(found, false)}")
 
 
-def _try(config: Config) -> tuple[Sequence[Any], Sequence[Episode]]:
+def _try(config: Config) -> tuple[list[Outcome], list[Episode]]:
     """Outcomes of a run whose folder is thrown away."""
     from streamad.backtest import backtest
     from streamad.reporting.episodes import read_episodes

@@ -1,19 +1,25 @@
-"""What is known to have happened in the demo's series, and what a run made of it."""
+"""The demo's series, what is known to have happened in it, and what a run made of that."""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from streamad.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from streamad.core.data import Floats, Ints
     from streamad.reporting.episodes import Episode
 
+CHANNEL = "Water flow [l/s]"
 HOUR_NS = 3_600_000_000_000
 
 FAR_L_S = 5.0
@@ -56,6 +62,42 @@ KNOWN = (
 
 
 @dataclass(frozen=True, slots=True)
+class Series:
+    """The demo's series: the file, its times in nanoseconds, its values in l/s."""
+
+    path: Path
+    times: list[int]
+    values: list[float]
+
+    @classmethod
+    def read(cls, path: Path) -> Series:
+        """Read a file with the columns ``Time`` (ISO 8601) and ``Water flow [l/s]``."""
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        stamps = [datetime.fromisoformat(row["Time"]).timestamp() for row in rows]
+        return cls(path, [int(s) * 10**9 for s in stamps], [float(row[CHANNEL]) for row in rows])
+
+    def at(self, time_ns: int) -> float:
+        """Value of the hour."""
+        return self.values[self.times.index(time_ns)]
+
+    def day_before(self, time_ns: int) -> float:
+        """Median of the 24 hours before this one."""
+        end = self.times.index(time_ns)
+        return median(self.values[max(0, end - 24) : end] or [self.values[end]])
+
+    def extreme(self, incident: Incident) -> float:
+        """The value of an incident furthest from the median of the series."""
+        usual = median(self.values)
+        within = [
+            value
+            for time_ns, value in zip(self.times, self.values, strict=True)
+            if incident.start_ns <= time_ns <= incident.end_ns
+        ]
+        return max(within, key=lambda value: abs(value - usual))
+
+
+@dataclass(frozen=True, slots=True)
 class Ratios:
     """Times (n,) int64 nanoseconds, and the ratios that drove the alerts (n,), NaN = not judged."""
 
@@ -90,6 +132,25 @@ class Outcome:
     def found(self) -> bool:
         """True if an episode touches the incident."""
         return bool(self.episodes)
+
+
+def river_file() -> Path:
+    """The series inside the installed river, found without importing it.
+
+    Raises
+    ------
+    ConfigError
+        If river is not installed, or without its data.
+    """
+    found = find_spec("river")
+    for folder in (found.submodule_search_locations or ()) if found else ():
+        path = Path(folder) / "datasets" / "water-flow.csv"
+        if path.exists():
+            return path
+    raise ConfigError(
+        "the demo replays datasets/water-flow.csv of the library river, which was not found: "
+        "install streamad-engine with its dependencies"
+    )
 
 
 def outcomes(

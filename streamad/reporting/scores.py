@@ -15,6 +15,7 @@ from streamad.reporting.columns import Trace
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 BATCH_ROWS = 1 << 16
 
@@ -157,8 +158,7 @@ def _parts(
         )
     try:
         with pq.ParquetFile(path, read_dictionary=["series", "detector"]) as file:
-            columns = ["series", "time", "detector", *wanted]
-            for batch in file.iter_batches(BATCH_ROWS, columns=columns):
+            for batch in _batches(file, ["series", "time", "detector", *wanted]):
                 codes, series = _coded(batch["series"])
                 codes = names.codes(series)[codes]
                 detectors, detector_names = _coded(batch["detector"])
@@ -172,6 +172,12 @@ def _parts(
             f"{path} should be the score table of a run, but cannot be read ({error}): run the "
             "backtest again with --overwrite"
         ) from error
+
+
+def _batches(file: pq.ParquetFile, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Record batches by row group; asked for all of them, the reader would keep what it read."""
+    for group in range(file.num_row_groups):
+        yield from file.iter_batches(BATCH_ROWS, row_groups=[group], columns=columns)
 
 
 def _coded(column: pa.Array) -> tuple[Codes, list[str]]:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -64,3 +67,44 @@ def test_a_truncated_table_is_an_error_that_says_what_to_do(make_run):
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(StateError, match="run the backtest again with --overwrite"):
         survey(path)
+
+
+def test_memory_does_not_grow_with_the_table(tmp_path):
+    code = """
+import sys
+import numpy as np, pyarrow as pa, pyarrow.parquet as pq
+from pathlib import Path
+from streamad.reporting.scores import survey
+
+path, n, rng = Path(sys.argv[1]), 100_000, np.random.default_rng(0)
+writer = None
+for part in range(20):
+    table = pa.table({
+        "series": pa.array(np.zeros(n, np.int8)).cast(pa.string()),
+        "time": pa.array(part * n + np.arange(n), pa.timestamp("ns", "UTC")),
+        "detector": pa.array(np.zeros(n, np.int8)).cast(pa.string()),
+        "ratio": rng.random(n),
+    })
+    writer = writer or pq.ParquetWriter(path, table.schema)
+    writer.write_table(table)
+writer.close()
+del table, writer
+held, most = pa.total_allocated_bytes, 0
+seen = sys.modules["streamad.reporting.scores"]
+parts = seen._parts
+def watched(*arguments):
+    global most
+    for part in parts(*arguments):
+        most = max(most, held())
+        yield part
+seen._parts = watched
+assert survey(path).n_rows == 20 * n
+print(most)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "scores.parquet")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stdout) < 20 * 100_000 * 8 / 2
