@@ -11,7 +11,7 @@ demo: $(VENV)/.base
 	$(BIN)/streamad demo
 
 test: $(VENV)/.all
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/.all
 	$(BIN)/ruff check

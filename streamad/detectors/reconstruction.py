@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamad.core.data import Codes, Flags, Floats, Ints, Scores, Windows, WindowSpec
-from streamad.core.errors import ConfigError, MissingExtraError, StateError
+from streamad.core.data import Arrays, Codes, Flags, Floats, Ints, Scores, Windows, WindowSpec
+from streamad.core.errors import ConfigError, NotFittedError, StateError
 from streamad.core.slab import Layout
 from streamad.detectors.base import DetectorInfo, SlabDetector, Work, require, series_rng
+from streamad.detectors.deep import mapped, needs_torch
 
 if TYPE_CHECKING:
     from streamad.models.config import AutoencoderConfig
 
 PATCH = 8
 """Rows that are hidden together."""
+KIND = "masked autoencoder"
 _CLIP, _FAR = 3.0, 1e6
 
 
@@ -43,8 +48,7 @@ class Reconstruction(SlabDetector):
     seed : int
         Together with the name of a series it decides weights and batches.
     model : str or None
-        Folder of a model written by :func:`streamad.models.folder.save_model`; its frozen weights
-        serve all series.
+        Folder of a model written by :meth:`save_model`; its frozen weights serve all series.
     device : str
         ``auto``, ``cpu`` or ``cuda``.
 
@@ -75,7 +79,7 @@ class Reconstruction(SlabDetector):
     info: ClassVar[DetectorInfo] = DetectorInfo(
         kind="autoencoder",
         summary="a window that its own past does not teach to restore",
-        cost_us=25.0,
+        cost_us=1.0,
         explains=True,
         extra="deep",
     )
@@ -114,17 +118,13 @@ class Reconstruction(SlabDetector):
 
     def open(self, channels: Sequence[str]) -> None:
         """Allocate for windows with these channels; load the model, choose the device."""
-        try:
+        with needs_torch("the detector 'reconstruction'"):
             from streamad.models.autoencoder import errors
             from streamad.models.runner import BatchRunner
-        except ModuleNotFoundError as error:
-            raise MissingExtraError("the detector 'reconstruction'", "deep") from error
         config = self._network(len(channels))
-        self._shared = None if self.model is None else self._load(self.model, config)
-        try:
+        self._shared, self._digest = self._load(config)
+        with mapped(ConfigError, "reconstruction"):
             self._runner = BatchRunner(partial(errors, config), device=self.device)
-        except ValueError as error:
-            raise ConfigError(f"reconstruction: {error}") from error
         super().open(channels)
 
     def learn(self, windows: Windows, scores: Scores) -> None:  # noqa: ARG002
@@ -150,6 +150,52 @@ class Reconstruction(SlabDetector):
                 owed.append(covering_mean(recent[code], now, start, PATCH, self.hop))
                 repeated.append(code)
         return np.array(repeated, np.int32), np.array(owed)
+
+    def snapshot(self) -> Arrays:
+        """Owned arrays that hold the whole state, and the digest of a shared model."""
+        return super().snapshot() | {"model": self._digest.copy()}
+
+    def restore(self, snapshot: Arrays) -> None:
+        """Behave as if never stopped since the snapshot.
+
+        Raises
+        ------
+        StateError
+            If it does not fit, or was made with another model.
+        """
+        if not np.array_equal(snapshot.get("model", np.empty(0)), self._digest):
+            raise StateError(
+                "reconstruction: the snapshot was made with another model; give that one, or "
+                "start in an empty state folder"
+            )
+        super().restore(snapshot)
+
+    def save_model(self, code: int, folder: str | os.PathLike[str]) -> None:
+        """Write the weights of one fitted series as a model folder.
+
+        Parameters
+        ----------
+        code : int
+            Its slot.
+        folder : path
+            New or empty.
+
+        Raises
+        ------
+        NotFittedError
+            If the series is still warming up.
+        StateError
+            If the folder holds something already.
+        """
+        from streamad.models.store import save_model
+
+        if self.model is not None or self.slab["learned"][code] < self.warm_up:
+            raise NotFittedError(
+                f"series {code} has no weights of its own: it needs {self.warm_up} windows first"
+            )
+        config = asdict(self._network(self.n_channels))
+        with mapped(StateError, "reconstruction"):
+            save_model(Path(folder), KIND, config, {"weights": self.slab["weights"][code]})
 
     def _layout(self, n_channels: int) -> Layout:
         config = self._network(n_channels)
@@ -257,16 +303,26 @@ class Reconstruction(SlabDetector):
             code=max(2, min(self.length * n_channels // 8, self.hidden // 4)),
         )
 
-    def _load(self, folder: str, wanted: AutoencoderConfig) -> NDArray[np.float32]:
-        from streamad.models.folder import load_model
+    def _load(
+        self, wanted: AutoencoderConfig
+    ) -> tuple[NDArray[np.float32] | None, NDArray[np.uint8]]:
+        """Shared weights and the digest of their file; nothing where series have their own."""
+        if self.model is None:
+            return None, np.zeros(32, np.uint8)
+        with needs_torch("a saved model"), mapped(StateError, "reconstruction"):
+            from streamad.models.store import load_model
 
-        try:
-            found, weights = load_model(folder)
-        except ValueError as error:
-            raise StateError(str(error)) from error
-        if found != wanted:
-            raise StateError(f"the model in {folder} was made for {found}, wanted is {wanted}")
-        return weights
+            found = load_model(Path(self.model))
+        weights = found.tensors.get("weights", np.empty(0))
+        if (found.kind, found.config) != (KIND, asdict(wanted)) or weights.shape != (
+            wanted.n_weights,
+        ):
+            raise StateError(
+                f"the model in {self.model} is a {found.kind} of {found.config} with "
+                f"{weights.size} weights, wanted is a {KIND} of {asdict(wanted)} with "
+                f"{wanted.n_weights}: give the folder of a model for these windows"
+            )
+        return weights.astype(np.float32), np.frombuffer(found.sha256, np.uint8).copy()
 
 
 def _occurrence(codes: Codes, counted: Flags) -> Ints:

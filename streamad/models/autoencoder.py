@@ -58,7 +58,7 @@ def errors(config: AutoencoderConfig, weights: Tensor, x: Tensor, seen: Tensor) 
     float32 (G, R, P, C)
         Mean absolute error over the numbers that came; 0 where none did.
     """
-    hidden = masks(config).to(x.device)
+    hidden = masks(config).to(x)
     wrong = torch.zeros_like(x)
     for mask in hidden:  # (D,)
         restored = forward(config, weights, x * (1.0 - mask))  # (G, R, D)

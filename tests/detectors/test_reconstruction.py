@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import streamad
-from streamad.core.errors import ConfigError, StateError
+from streamad.core.errors import ConfigError, NotFittedError, StateError
 from streamad.detectors.reconstruction import Reconstruction
 
 pytest.importorskip("torch")
@@ -63,10 +63,8 @@ def test_weights_depend_on_the_name_and_the_seed_of_a_series():
 
 
 def test_a_shared_model_serves_series_that_it_has_not_seen(tmp_path):
-    from streamad.models.folder import save_model
-
     teacher = streamad.score(heart(), "reconstruction", **SMALL).detector
-    save_model(tmp_path / "model", teacher._network(1), teacher.slab["weights"][0])
+    teacher.save_model(0, tmp_path / "model")
     values = heart(seed=9)
     values[1200:1230] = -values[1200:1230]
     scored = streamad.score(values, "reconstruction", model=str(tmp_path / "model"), **SMALL)
@@ -75,12 +73,28 @@ def test_a_shared_model_serves_series_that_it_has_not_seen(tmp_path):
 
 
 def test_a_model_for_other_windows_is_refused(tmp_path):
-    from streamad.models.folder import save_model
-
-    teacher = streamad.score(heart(500), "reconstruction", **SMALL).detector
-    save_model(tmp_path, teacher._network(1), teacher.slab["weights"][0])
-    with pytest.raises(StateError, match="was made for"):
+    teacher = streamad.score(heart(), "reconstruction", **SMALL).detector
+    teacher.save_model(0, tmp_path)
+    with pytest.raises(StateError, match="wanted is a masked autoencoder"):
         Reconstruction(length=64, model=str(tmp_path)).open(["flow"])
+
+
+def test_a_snapshot_of_another_model_is_refused(tmp_path):
+    folders = [str(tmp_path / name) for name in ("a", "b")]
+    for seed, folder in enumerate(folders):
+        made = streamad.score(heart(), "reconstruction", seed=seed, **SMALL).detector
+        made.save_model(0, folder)
+    first, second = (Reconstruction(model=folder, **SMALL) for folder in folders)
+    first.open(["flow"])
+    second.open(["flow"])
+    with pytest.raises(StateError, match="another model"):
+        second.restore(first.snapshot())
+
+
+def test_a_series_that_warms_up_has_no_model_to_save(tmp_path):
+    made = streamad.score(heart(100), "reconstruction", **SMALL).detector
+    with pytest.raises(NotFittedError, match="needs 60 windows first"):
+        made.save_model(0, tmp_path)
 
 
 def test_a_damaged_model_is_refused(tmp_path):

@@ -10,12 +10,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from dataclasses import asdict  # noqa: E402
 from functools import partial  # noqa: E402
 
 from streamad.models.autoencoder import errors, forward, masks  # noqa: E402
 from streamad.models.config import AutoencoderConfig, TrainingConfig  # noqa: E402
-from streamad.models.folder import load_model, save_model  # noqa: E402
 from streamad.models.runner import BatchRunner, choose_device, prepare  # noqa: E402
+from streamad.models.store import load_model, save_model  # noqa: E402
 from streamad.models.training import first_weights, fit  # noqa: E402
 
 pytestmark = pytest.mark.deep
@@ -31,6 +32,13 @@ def some_windows(n: int, seed: int = 0) -> np.ndarray:
     windows = rng.normal(size=(n, CONFIG.length, CONFIG.channels))
     windows[rng.random(windows.shape) < 0.05] = np.nan
     return windows
+
+
+@pytest.fixture(autouse=True)
+def _threads():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 def plain_forward(config: AutoencoderConfig, weights: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -156,16 +164,21 @@ def test_the_fit_gives_the_same_bits_with_any_number_of_threads():
     np.testing.assert_array_equal(found[0], found[1])
 
 
+def saved(folder) -> dict[str, np.ndarray]:
+    tensors = {"weights": some_weights(1)[0]}
+    save_model(folder, "masked autoencoder", asdict(CONFIG), tensors)
+    return tensors
+
+
 def test_a_model_folder_gives_back_what_was_saved(tmp_path):
-    weights = some_weights(1)[0]
-    save_model(tmp_path / "model", CONFIG, weights)
-    config, found = load_model(tmp_path / "model")
-    assert config == CONFIG
-    np.testing.assert_array_equal(found, weights)
+    tensors = saved(tmp_path / "model")
+    found = load_model(tmp_path / "model")
+    assert (found.kind, found.config) == ("masked autoencoder", asdict(CONFIG))
+    np.testing.assert_array_equal(found.tensors["weights"], tensors["weights"])
 
 
 def test_altered_weights_are_refused_before_they_are_parsed(tmp_path):
-    save_model(tmp_path, CONFIG, some_weights(1)[0])
+    saved(tmp_path)
     path = tmp_path / "weights.safetensors"
     body = bytearray(path.read_bytes())
     body[-3] ^= 1
@@ -174,25 +187,47 @@ def test_altered_weights_are_refused_before_they_are_parsed(tmp_path):
         load_model(tmp_path)
 
 
-def test_a_pickle_in_a_model_folder_is_never_run(tmp_path):
+@pytest.mark.parametrize("name", ["weights.safetensors", "model.pkl"])
+def test_a_pickle_in_a_model_folder_is_never_run(tmp_path, name):
     class Canary:
         def __reduce__(self):
             return (open, (str(tmp_path / "canary"), "w"))
 
-    save_model(tmp_path, CONFIG, some_weights(1)[0])
-    (tmp_path / "weights.safetensors").write_bytes(pickle.dumps(Canary()))
-    with pytest.raises(ValueError, match="sha256"):
-        load_model(tmp_path)
+    saved(tmp_path / "model")
+    (tmp_path / "model" / name).write_bytes(pickle.dumps(Canary()))
+    with pytest.raises(ValueError, match=r"sha256|never read"):
+        load_model(tmp_path / "model")
     assert not (tmp_path / "canary").exists()
 
 
-@pytest.mark.parametrize("damage", ["no manifest", "another kind", "another size"])
-def test_a_folder_that_is_no_model_is_refused(tmp_path, damage):
-    save_model(tmp_path, CONFIG, some_weights(1)[0][: 5 if damage == "another size" else None])
-    manifest = tmp_path / "manifest.json"
-    if damage == "no manifest":
-        manifest.unlink()
-    elif damage == "another kind":
-        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "kind": "x/1"}))
-    with pytest.raises(ValueError, match=r"manifest.json|kind|weights"):
+@pytest.mark.parametrize(
+    ("manifest", "part"),
+    [
+        ("not json", "is not JSON"),
+        ("[1, 2]", "should have format"),
+        ('{"format": "streamad.model/9"}', "another version"),
+        ('{"format": "streamad.model/1", "kind": "x", "config": {}}', "sha256 should be a str"),
+    ],
+)
+def test_a_manifest_that_is_none_is_refused(tmp_path, manifest, part):
+    saved(tmp_path)
+    (tmp_path / "manifest.json").write_text(manifest)
+    with pytest.raises(ValueError, match=part):
+        load_model(tmp_path)
+
+
+def test_garbage_with_the_right_digest_is_refused(tmp_path):
+    import hashlib
+
+    saved(tmp_path)
+    path = tmp_path / "manifest.json"
+    (tmp_path / "weights.safetensors").write_bytes(b"garbage")
+    manifest = json.loads(path.read_text()) | {"sha256": hashlib.sha256(b"garbage").hexdigest()}
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(ValueError, match="not in safetensors format"):
+        load_model(tmp_path)
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"manifest\.json"):
         load_model(tmp_path)
