@@ -149,7 +149,7 @@ def main() -> None:
 
 
 def environment() -> dict[str, Any]:
-    from streamad.backtest import versions
+    from streamad.core.versions import versions
 
     return {"machine": platform.machine(), "cores_used": 1, "cores": os.cpu_count(), **versions()}
 

@@ -18,7 +18,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from streamad.backtest import RunResult, ScoredSeries, score
+    from streamad.backtest.array import ScoredSeries, score
+    from streamad.backtest.run import RunResult
     from streamad.config import Config, load_config
     from streamad.core.data import Alert, Batch, Schema, Scores, Windows, WindowSpec
     from streamad.core.errors import (
@@ -41,9 +42,9 @@ _HOMES = {
     "ConnectorError": "streamad.core.errors",
     "Engine": "streamad.runtime.engine",
     "Pipeline": "streamad.pipeline",
-    "RunResult": "streamad.backtest",
+    "RunResult": "streamad.backtest.run",
     "Schema": "streamad.core.data",
-    "ScoredSeries": "streamad.backtest",
+    "ScoredSeries": "streamad.backtest.array",
     "Scores": "streamad.core.data",
     "Stage": "streamad.pipeline",
     "StateError": "streamad.core.errors",
@@ -53,7 +54,7 @@ _HOMES = {
     "detector_names": "streamad.detectors.registry",
     "load_config": "streamad.config",
     "make_detector": "streamad.detectors.registry",
-    "score": "streamad.backtest",
+    "score": "streamad.backtest.array",
 }
 
 __all__ = [

@@ -13,9 +13,23 @@ from importlib.util import find_spec
 import numpy as np
 
 import streamad.kernels
-from streamad.alerting import EpisodeMachine, EpisodeRules
+from streamad.alerting import Criticality, EpisodeMachine, EpisodeRules
 from streamad.core.data import Rows, Schema, WindowSpec
 from streamad.detectors.registry import detector_class, detector_names, make_detector
+from streamad.evaluation import (
+    CareDataset,
+    affiliation,
+    agreement,
+    best_affiliation,
+    best_event_f,
+    best_point_adjusted_f1,
+    best_range_f1,
+    event_f,
+    point_adjusted_f1,
+    range_f1,
+    rank,
+    score_dataset,
+)
 from streamad.pipeline import Pipeline, Stage
 from streamad.testing.streams import (
     SECOND_NS,
@@ -69,6 +83,26 @@ def window(spec: WindowSpec) -> None:
         pass
 
 
+def evaluate() -> None:
+    """Scores of the stream against labels."""
+    rng = np.random.default_rng(0)
+    scores, labels = rng.random(400), np.zeros(400, np.int8)
+    labels[100:120] = labels[300:310] = 1
+    rank(labels, scores, 10)
+    for flags in (scores > 0.9, labels > 0):
+        affiliation(labels, flags)
+        range_f1(labels, flags)
+        event_f(labels, flags)
+        point_adjusted_f1(labels, flags)
+    for best in (best_affiliation, best_range_f1, best_event_f, best_point_adjusted_f1):
+        best(labels, scores)
+    agreement(np.repeat([0.0, 1.0, 2.0, 0.0], 100), scores)
+    score_dataset(CareDataset("a", True, np.arange(400), scores > 0.9, 100, 120))
+    counter = Criticality()
+    counter.admit(np.zeros(1, np.int32))
+    counter.step(np.zeros(400, np.int32), np.where(scores > 0.5, 1.0, 0.0))
+
+
 def unused() -> Iterator[str]:
     """Kernels that nothing above has compiled."""
     for found in pkgutil.iter_modules(streamad.kernels.__path__):
@@ -91,6 +125,7 @@ def main() -> None:
     )
     for scaling in ("none", "robust", "ew"):
         window(WindowSpec(4, 3, scaling))
+    evaluate()
     wall_s, cpu_s = time.perf_counter() - started, time.process_time() - cpu_before
     cost = {"wall_s": wall_s, "cpu_s": cpu_s, "unused": sorted(unused())}
     sys.stdout.write(json.dumps(cost) + "\n")

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streamad.cli.console import ProgressLine, drain_on_signal, note, settings
+from streamad.cli.console import configure_logs, note, printable, settings
+from streamad.cli.drain import drain_on_signal
+from streamad.cli.options import Overrides
+from streamad.cli.progress import ProgressLine
 from streamad.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from streamad.backtest import RunResult
     from streamad.config import Config
+    from streamad.core.data import Batch
+    from streamad.core.protocols import Source
 
 EXAMPLES = (
-    "Examples: streamad backtest pipeline.yaml --out runs/first · "
-    "streamad backtest --data flow.parquet --time ts --key pump --detector knn"
+    "streamad backtest --data flow.parquet --time ts --key pump --detector knn",
+    "streamad backtest pipeline.yaml --out runs/first --set alerts.open.for=5m",
 )
+
+_MAX_ROWS_WITH_VALUES = 20_000_000
 
 
 def backtest_command(
@@ -28,42 +37,34 @@ def backtest_command(
         str | None, typer.Option(help="File, folder or pattern, instead of a configuration.")
     ] = None,
     time: Annotated[str | None, typer.Option(help="Time column of --data.")] = None,
-    key: Annotated[str | None, typer.Option(help="Column that names the series of --data.")] = None,
-    value: Annotated[
-        list[str] | None, typer.Option(help="Value column of --data; repeat for several.")
-    ] = None,
-    detector: Annotated[
-        list[str] | None, typer.Option(help="Detector to run; repeat for several.")
-    ] = None,
+    key: Annotated[str | None, typer.Option(help="Column of --data that names the series.")] = None,
+    value: Annotated[list[str] | None, typer.Option(help="Value column of --data; repeat.")] = None,
+    detector: Annotated[list[str] | None, typer.Option(help="Detector to run; repeat.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder.")] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace what is in the run folder.")
     ] = False,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="a.b.0.c=value over the configuration.")
-    ] = None,
+    set_: Overrides = None,
     report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
 ) -> None:
-    """Replay finished data through the pipeline; a killed run goes on with the same command."""
+    """Replay stored data into a run folder.
+
+    With --data and no configuration the columns are guessed, and the guess is printed as a
+    configuration. A run that was stopped or killed goes on with the same command.
+    """
     from streamad.backtest import backtest
 
-    overrides = set_ or []
-    if data is not None:
-        if config:
-            raise ConfigError("give either a configuration or --data, not both")
-        made = _guessed(data, time, key, value or [], detector or [], overrides)
-    elif config:
-        for name, given in (("--time", time), ("--key", key), ("--value", value)):
-            if given:
-                raise ConfigError(f"{name} goes with --data; with a configuration use --set")
-        made = _loaded(config, detector or [], overrides)
+    overrides = [*_detectors(detector or []), *(set_ or [])]
+    if data is not None and not config:
+        made = _guessed(data, time, key, value, overrides)
     else:
-        raise ConfigError(
-            "nothing to replay: give a configuration file, or --data with a file or folder"
+        made = _loaded(
+            config or [], data, {"--time": time, "--key": key, "--value": value}, overrides
         )
+    configure_logs("warning" if settings().quiet else made.logging.level, made.logging.format)
     folder = out or Path("runs") / _stamp(made.pipeline)
     line = ProgressLine()
-    with drain_on_signal() as stop:
+    with drain_on_signal(made.shutdown.timeout / 1e9) as stop:
         try:
             result = backtest(made, folder, overwrite=overwrite, progress=line, stop=stop)
         finally:
@@ -73,11 +74,7 @@ def backtest_command(
         return
     if report:
         write_run_report(made, folder, result.rows)
-    if not settings().quiet:
-        print_summary(result)
-
-
-_MAX_ROWS_WITH_VALUES = 20_000_000
+    print_summary(result)
 
 
 def write_run_report(config: Config, folder: Path, n_rows: int) -> Path:
@@ -89,7 +86,7 @@ def write_run_report(config: Config, folder: Path, n_rows: int) -> Path:
         return write_report(folder)
     source = make_source(config)
     try:
-        return write_report(folder, _batches(source))
+        return write_report(folder, _batches(source, config.runtime.batch_rows))
     finally:
         source.close()
 
@@ -108,68 +105,53 @@ def print_summary(result: RunResult) -> None:
         note(f"rejected   {reasons}: kept in {result.folder / 'rejects.jsonl'}")
     names = sorted(path.name for path in result.folder.iterdir() if path.is_file())
     note(f"wrote      {'  '.join(names)}")
-    typer.echo(str(result.folder))
+    typer.echo(printable(str(result.folder)))
 
 
-def _loaded(paths: list[Path], detectors: list[str], overrides: list[str]) -> Config:
-    from streamad.config import config_from, load_config
+def _detectors(names: list[str]) -> list[str]:
+    """The detectors of the command line as a setting."""
+    from streamad.detectors.registry import RIVER_PREFIX, detector_class
 
-    config = load_config(*paths, overrides=overrides)
-    if not detectors:
-        return config
-    tree = config.model_dump(mode="json", by_alias=True)
-    return config_from({**tree, "detectors": [{"type": name} for name in detectors]})
+    for name in names:
+        if not name.startswith(RIVER_PREFIX):
+            detector_class(name)
+    return ["detectors=" + json.dumps([{"type": name} for name in names])] if names else []
+
+
+def _loaded(
+    paths: list[Path], data: str | None, of_data: dict[str, Any], overrides: list[str]
+) -> Config:
+    from streamad.config import load_config
+
+    if data is not None:
+        raise ConfigError("give either a configuration or --data, not both")
+    if not paths:
+        raise ConfigError(
+            "nothing to replay: give a configuration file, or --data with a file or folder"
+        )
+    for name, given in of_data.items():
+        if given:
+            raise ConfigError(f"{name} goes with --data; with a configuration use --set")
+    return load_config(*paths, overrides=overrides)
 
 
 def _guessed(
-    data: str,
-    time: str | None,
-    key: str | None,
-    values: list[str],
-    detectors: list[str],
-    overrides: list[str],
+    data: str, time: str | None, key: str | None, values: list[str] | None, overrides: list[str]
 ) -> Config:
     """A configuration from what the files look like, shown before it runs."""
-    from streamad.config import config_from, override
-    from streamad.config.plugins import load_plugin
+    from streamad.cli.guess import guess_config
+    from streamad.config import config_from
 
-    source, notes = load_plugin("streamad.guess", "files")(
-        data, time=time, key=key, values=values or None
-    )
-    tree: dict[str, Any] = {
-        "version": 1,
-        "pipeline": Path(data).stem.strip("*") or "backtest",
-        "source": source,
-        "detectors": [{"type": name} for name in detectors or ["fusion"]],
-    }
-    for text in overrides:
-        override(tree, text)
-    config = config_from(tree)
-    if not settings().quiet:
-        _show(tree, notes)
-    return config
+    tree, text = guess_config(data, time=time, key=key, values=values or None)
+    note(f"# guessed from the data; save it as pipeline.yaml to change it\n{text}")
+    return config_from(tree, overrides)
 
 
-def _show(tree: dict[str, Any], notes: list[str]) -> None:
-    import io
-
-    from ruamel.yaml import YAML
-
-    text = io.StringIO()
-    writer = YAML()
-    writer.default_flow_style = False
-    writer.dump(tree, text)
-    note("# guessed from the data; save it as pipeline.yaml to change it")
-    for line in notes:
-        note(f"# {line}")
-    note(text.getvalue())
-
-
-def _batches(source: Any) -> Any:
+def _batches(source: Source, n_rows: int) -> Iterator[Batch]:
     """All batches of a source, in order."""
     source.events()
     while True:
-        found = source.poll(0.0, 65_536)
+        found = source.poll(0.0, n_rows)
         if not found and source.exhausted():
             return
         yield from found

@@ -7,18 +7,27 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Start, check the schema of, and show configurations.", no_args_is_help=True)
+from streamad.cli.console import print_json
+from streamad.cli.help import command, group
+from streamad.cli.options import Configs, Overrides
 
-STARTS = {
-    "parquet": "type: parquet                # a file, a folder or a pattern\n  path: data.parquet",
-    "csv": "type: csv                    # a file, a folder or a pattern\n  path: data.csv",
-}
-_START = """\
+app = group(
+    "Start, check the schema of, and show configurations.",
+    "streamad config init csv > pipeline.yaml",
+    "streamad config show base.yaml mine.yaml",
+)
+
+SOURCES = {"file": "parquet", "parquet": "parquet", "csv": "csv"}
+
+START = """\
+# Editors complete and check this file with `streamad config schema > streamad.schema.json`.
+# yaml-language-server: $schema=./streamad.schema.json
 version: 1
-pipeline: my-pipeline          # names alerts and the state folder
+pipeline: my-pipeline          # names alerts and folders
 
 source:
-  {source}
+  type: {type:<23}# parquet or csv
+  path: data.{type:<18}# a file, a folder or a pattern
   time: time                   # time column
   # key: machine               # column that names the series; without it all rows are one series
   # values: [flow, pressure]   # channels; without it all numeric columns
@@ -43,34 +52,55 @@ alerts:
 """
 
 
-@app.command("init", epilog="Example: streamad config init csv > pipeline.yaml")
+@command(
+    app,
+    "init",
+    "streamad config init csv > pipeline.yaml",
+    "streamad config init data/flow.parquet > pipeline.yaml",
+)
 def init_command(
-    source: Annotated[str, typer.Argument(help="parquet or csv")] = "parquet",
+    source: Annotated[
+        str, typer.Argument(help="file, parquet or csv; or a file or folder to look into.")
+    ] = "file",
 ) -> None:
     """Print a configuration to start from."""
+    from streamad.cli.guess import guess_config
     from streamad.core.errors import ConfigError
 
-    if source not in STARTS:
-        raise ConfigError(f"there is a start for {' and '.join(STARTS)}, got {source!r}")
-    typer.echo(_START.format(source=STARTS[source]), nl=False)
+    if source in SOURCES:
+        typer.echo(START.format(type=SOURCES[source]), nl=False)
+    elif Path(source).exists():
+        typer.echo(guess_config(source)[1], nl=False)
+    else:
+        raise ConfigError(
+            f"there is a start for {', '.join(SOURCES)} and for files that exist, got {source!r}"
+        )
 
 
-@app.command("schema", epilog="Example: streamad config schema > streamad.schema.json")
+@command(
+    app,
+    "schema",
+    "streamad config schema > streamad.schema.json",
+    "streamad config schema | jq '.properties | keys'",
+)
 def schema_command() -> None:
-    """Print the JSON Schema of configuration files, for editors."""
-    import json
+    """Print the JSON Schema, for editors."""
+    from streamad.config.schema import json_schema
 
-    from streamad.config import Config
-
-    typer.echo(json.dumps(Config.model_json_schema(by_alias=True), indent=2))
+    print_json(json_schema())
 
 
-@app.command("show", epilog="Example: streamad config show base.yaml mine.yaml")
-def show_command(
-    config: Annotated[list[Path], typer.Argument(help="Configuration files; later ones win.")],
-    set_: Annotated[list[str] | None, typer.Option("--set", help="a.b.0.c=value")] = None,
-) -> None:
-    """Print the merged configuration with every default, secrets removed."""
+@command(
+    app,
+    "show",
+    "streamad config show pipeline.yaml",
+    "streamad config show base.yaml mine.yaml --set alerts.open.for=5m",
+)
+def show_command(config: Configs, set_: Overrides = None) -> None:
+    """Print what a run would use.
+
+    All files merged, every default filled in, secrets removed.
+    """
     from streamad.config import load_config, to_yaml
 
     typer.echo(to_yaml(load_config(*config, overrides=set_ or [])), nl=False)

@@ -1,41 +1,33 @@
-"""Standard error for people: logs, progress, errors. Standard output carries data only."""
+"""Standard error for people: logs, notes, errors. Standard output carries data only."""
 
 from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
-import threading
-import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from streamad.core.errors import ConfigError
+from streamad.core.errors import ConfigError, StreamadError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from streamad.runtime.engine import Progress
-
-log = logging.getLogger("streamad")
-
 _LEVELS = ("debug", "info", "warning", "error")
-_QUIET_S = 10.0
+_FORMATS = ("auto", "text", "json")
+_COLORS = ("auto", "always", "never")
+_PIPE_COLUMNS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Global options."""
+    """Global options; None = as the configuration says."""
 
-    log_level: str = "info"
-    log_format: str = "auto"
+    log_level: str | None = None
+    log_format: str | None = None
     color: str = "auto"
     quiet: bool = False
 
@@ -58,50 +50,83 @@ def configure(chosen: Settings) -> None:
     """
     for name, value, known in (
         ("--log-level", chosen.log_level, _LEVELS),
-        ("--log-format", chosen.log_format, ("auto", "text", "json")),
-        ("--color", chosen.color, ("auto", "always", "never")),
+        ("--log-format", chosen.log_format, _FORMATS),
+        ("--color", chosen.color, _COLORS),
     ):
-        if value not in known:
+        if value is not None and value not in known:
             raise ConfigError(f"{name} should be one of {', '.join(known)}, got {value!r}")
     _current[:] = [chosen]
+    configure_logs("warning" if chosen.quiet else "info", "auto")
+
+
+def configure_logs(level: str, style: str) -> None:
+    """Send logs to standard error; options of the command line win over these two.
+
+    Parameters
+    ----------
+    level, style : str
+        As in the section ``logging`` of a configuration.
+    """
+    chosen = settings()
     root = logging.getLogger()
-    root.handlers[:] = [_LazyHandler()]
-    root.setLevel(chosen.log_level.upper())
+    root.handlers[:] = [_LazyHandler(chosen.log_format or style)]
+    root.setLevel((chosen.log_level or level).upper())
     logging.getLogger("numba").setLevel(logging.WARNING)
 
 
 class _LazyHandler(logging.Handler):
     """Imports structlog with the first line that is logged, not before."""
 
+    def __init__(self, style: str) -> None:
+        super().__init__()
+        self._style = style
+        self._inner: logging.Handler | None = None
+
     def emit(self, record: logging.LogRecord) -> None:
-        if not hasattr(self, "_inner"):
-            self._inner = _structlog_handler()
+        if self._inner is None:
+            self._inner = _structlog_handler(self._style)
         self._inner.emit(record)
 
 
-def _structlog_handler() -> logging.Handler:
+def _structlog_handler(style: str) -> logging.Handler:
     import structlog
 
-    chosen = settings()
-    plain = chosen.log_format == "text" or (chosen.log_format == "auto" and sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
     ]
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=use_color(), timestamp_key="ts")
-        if plain
-        else structlog.processors.JSONRenderer(sort_keys=True)
-    )
+    renderers: list[structlog.typing.Processor]
+    if style == "text" or (style == "auto" and sys.stderr.isatty()):
+        text = structlog.dev.ConsoleRenderer(colors=use_color(), timestamp_key="ts")
+        renderers = [_escape_event, text]
+    else:
+        renderers = [structlog.processors.JSONRenderer(sort_keys=True)]
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
     return handler
+
+
+def _escape_event(_logger: Any, _method: str, event: Any) -> Any:
+    """Names that come from data cannot write lines or colours of their own."""
+    event["event"] = printable(str(event["event"]))
+    return event
+
+
+def printable(text: str) -> str:
+    r"""Text with control characters written out, so that data cannot steer a terminal.
+
+    Examples
+    --------
+    >>> printable("pump\x1b[31m\n")
+    'pump\\x1b[31m\\n'
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def use_color() -> bool:
@@ -119,90 +144,44 @@ def error_console() -> Console:
     return Console(stderr=True, no_color=not use_color(), highlight=False)
 
 
+def print_table(columns: list[str], rows: list[list[str]]) -> None:
+    """A table on standard output; the last column takes the room that is left."""
+    from rich.console import Console
+    from rich.table import Table
+
+    width = None if sys.stdout.isatty() else _PIPE_COLUMNS
+    force = {"always": True, "never": False}.get(settings().color)
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, no_wrap=column != columns[-1])
+    for row in rows:
+        table.add_row(*map(printable, row))
+    Console(width=width, force_terminal=force, markup=False, emoji=False).print(table)
+
+
+def print_json(document: Any) -> None:
+    """A document on standard output."""
+    import json
+
+    typer.echo(json.dumps(document, indent=2, default=str))
+
+
 def note(text: str) -> None:
-    """One line on standard error, unless quiet."""
+    """Lines on standard error, unless quiet."""
     if not settings().quiet:
-        typer.echo(text, err=True)
+        typer.echo("\n".join(map(printable, text.split("\n"))), err=True)
 
 
-def fail(message: str) -> None:
-    """The error that ends the command; the traceback only for debugging."""
+def fail(error: Exception) -> None:
+    """The message that ends a command; the traceback only for debugging."""
     if settings().log_level == "debug":
-        traceback.print_exc()
-    text = message if ": error: " in message else f"error: {message}"
-    typer.echo(text, err=True)
-
-
-@contextmanager
-def drain_on_signal() -> Iterator[threading.Event]:
-    """The first SIGTERM or SIGINT sets the event; a second one ends the process at once."""
-    stop = threading.Event()
-
-    def handle(number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
-            os._exit(128 + number)
-        stop.set()
-
-    before = {n: signal.signal(n, handle) for n in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-class ProgressLine:
-    """A bar on a terminal, one log line per ten seconds elsewhere, nothing when quiet."""
-
-    def __init__(self) -> None:
-        self._live = sys.stderr.isatty() and not settings().quiet
-        self._last = time.monotonic()
-        self._bar: object | None = None
-        self._task: int | None = None
-
-    def __call__(self, progress: Progress) -> None:
-        """Show where the run stands."""
-        if settings().quiet:
-            return
-        if self._live:
-            self._draw(progress)
-        elif time.monotonic() - self._last >= _QUIET_S:
-            self._last = time.monotonic()
-            log.info(
-                "%s rows, %.0f rows/s, %s episodes",
-                _of(progress),
-                progress.rows_per_s,
-                progress.alerts,
-            )
-
-    def close(self) -> None:
-        """Take the bar away."""
-        from rich.progress import Progress as Bar
-
-        if isinstance(self._bar, Bar):
-            self._bar.stop()
-
-    def _draw(self, progress: Progress) -> None:
-        from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
-
-        if not isinstance(self._bar, Bar):
-            self._bar = Bar(
-                TextColumn("replay"),
-                BarColumn(),
-                TextColumn("{task.fields[text]}"),
-                TimeRemainingColumn(),
-                console=error_console(),
-                transient=True,
-            )
-            self._task = self._bar.add_task("replay", total=progress.total_rows, text="")
-            self._bar.start()
+        traceback.print_exception(error, file=sys.stderr)
+    text = str(error)
+    if not isinstance(error, StreamadError | OSError):
         text = (
-            f"{_of(progress)} rows  {progress.rows_per_s:,.0f} rows/s  {progress.alerts} episodes"
+            f"unexpected {type(error).__name__}: {error} (this is a defect of streamad or of a "
+            "plugin: --log-level debug shows where)"
         )
-        self._bar.update(TaskID(self._task or 0), completed=progress.rows, text=text)
-
-
-def _of(progress: Progress) -> str:
-    total = f" of {progress.total_rows:,}" if progress.total_rows else ""
-    return f"{progress.rows:,}{total}"
+    if not text.startswith("error: ") and ": error: " not in text:
+        text = f"error: {text}"
+    typer.echo("\n".join(map(printable, text.split("\n"))), err=True)

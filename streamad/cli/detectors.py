@@ -6,80 +6,92 @@ from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(help="List detectors and show their parameters.", no_args_is_help=True)
+from streamad.cli.console import print_json, print_table
+from streamad.cli.help import command, group
+from streamad.cli.options import Json
 
-Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+app = group(
+    "List detectors and show their parameters.",
+    "streamad detectors list",
+    "streamad detectors show knn",
+)
 
 
-@app.command("list", epilog="Example: streamad detectors list --json")
+@command(app, "list", "streamad detectors list", "streamad detectors list --json | jq '.[].name'")
 def list_command(as_json: Json = False) -> None:
-    """All installed detectors with cost, state and what they offer."""
-    from streamad.detectors.registry import detector_names
+    """All detectors with cost and state."""
+    from streamad.detectors.registry import RIVER_PREFIX, detector_class, detector_names
 
-    rows = [_about(name) for name in detector_names()]
+    found = [_about(name, detector_class(name)) for name in detector_names()]
     if as_json:
-        _print_json(rows)
+        print_json(found)
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for column in ("name", "kind", "µs/row", "state/key", "explains", "extra", "finds"):
-        table.add_column(column, no_wrap=column != "finds")
-    for row in rows:
-        table.add_row(
-            row["name"],
-            row["kind"],
-            f"{row['cost_us']:g}",
-            f"{row['state_bytes'] / 1000:.1f} kB",
-            "yes" if row["explains"] else "no",
-            row["extra"] or "-",
-            row["summary"],
-        )
-    Console().print(table)
-    typer.echo(
-        "river:<Class> takes any anomaly detector of river, for instance river:HalfSpaceTrees"
-    )
+    rows = [
+        [
+            about["name"],
+            about["kind"] or "-",
+            "-" if about["cost_us"] is None else f"{about['cost_us']:g}",
+            _size(about["state_bytes"]),
+            "yes" if about["explains"] else "no",
+            about["extra"] or "-",
+            about["summary"],
+        ]
+        for about in found
+    ]
+    rows.append([f"{RIVER_PREFIX}<Class>", "river", "-", "-", "-", "-", "as river.anomaly.<Class>"])
+    print_table(["name", "kind", "µs/row", "state/key", "explains", "extra", "finds strange"], rows)
 
 
-@app.command("show", epilog="Example: streamad detectors show knn")
-def show_command(name: str, as_json: Json = False) -> None:
-    """One detector: what it does, its parameters and their defaults."""
+@command(app, "show", "streamad detectors show knn", "streamad detectors show ewma --json")
+def show_command(
+    name: Annotated[str, typer.Argument(help="As `streamad detectors list` prints it.")],
+    as_json: Json = False,
+) -> None:
+    """One detector and its parameters."""
     import inspect
 
-    from streamad.detectors.registry import detector_class, parameters
+    from streamad.detectors.registry import RIVER_PREFIX, detector_class, make_detector
 
-    cls = detector_class(name)
+    river = name.startswith(RIVER_PREFIX)
+    cls = type(make_detector(name)) if river else detector_class(name)
+    about = _about(name, cls)
     if as_json:
-        _print_json({**_about(name), "params": parameters(cls)})
+        print_json(about)
         return
-    about = _about(name)
     typer.echo(f"{name}: {about['summary']}")
-    typer.echo(
-        f"{about['cost_us']:g} µs per row and {about['state_bytes'] / 1000:.1f} kB per series at "
-        "one channel\n"
-    )
-    typer.echo(inspect.cleandoc(cls.__doc__ or ""))
-    typer.echo("\nDefaults: " + ", ".join(f"{k}={v!r}" for k, v in parameters(cls).items()))
+    if about["cost_us"] is not None:
+        typer.echo(
+            f"{about['cost_us']:g} µs per row, {_size(about['state_bytes'])} of state per series "
+            "(one channel, defaults)"
+        )
+    typer.echo(f"\n{inspect.cleandoc(cls.__doc__ or '')}")
+    shown = ", ".join(f"{key}={value!r}" for key, value in about["params"].items())
+    typer.echo(f"\nDefaults: {shown}")
 
 
-def _about(name: str) -> dict[str, Any]:
-    from streamad.detectors.registry import detector_class
+def _about(name: str, cls: type[Any]) -> dict[str, Any]:
+    """What the catalogue says about a detector, as JSON types; None = it does not say."""
+    import inspect
 
-    cls = detector_class(name)
-    info = cls.info
+    from streamad.detectors.registry import parameters
+
+    info = getattr(cls, "info", None)
+    params = {
+        key: "(required)" if default is inspect.Parameter.empty else default
+        for key, default in parameters(cls).items()
+    }
+    measure = None if "(required)" in params.values() else getattr(cls(), "state_bytes", None)
     return {
         "name": name,
-        "kind": info.kind,
-        "summary": info.summary,
-        "cost_us": info.cost_us,
-        "state_bytes": cls().state_bytes(1),
-        "explains": info.explains,
-        "extra": info.extra,
+        "kind": getattr(info, "kind", None),
+        "summary": getattr(info, "summary", (cls.__doc__ or "").partition("\n")[0]),
+        "cost_us": getattr(info, "cost_us", None),
+        "state_bytes": measure(1) if measure else None,
+        "explains": getattr(info, "explains", False),
+        "extra": getattr(info, "extra", None),
+        "params": params,
     }
 
 
-def _print_json(document: Any) -> None:
-    import json
-
-    typer.echo(json.dumps(document, indent=2, default=str))
+def _size(n_bytes: int | None) -> str:
+    return "-" if n_bytes is None else f"{n_bytes / 1000:.1f} kB"

@@ -2,79 +2,180 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streamad.cli.console import printable
 from streamad.cli.exits import CHECK_FAILED, OK, exit_code
-from streamad.core.errors import StreamadError
+from streamad.cli.options import Configs, Overrides
+from streamad.core.errors import ConfigError, StateError, StreamadError
 
 if TYPE_CHECKING:
     from streamad.config import Config
 
+EXAMPLES = (
+    "streamad validate pipeline.yaml",
+    "streamad validate base.yaml mine.yaml --no-environment --deny-warnings",
+)
+
 _MANY_BYTES = 1 << 30
+_WITHOUT_SOURCE = ("value",)
+"""Channels of the graph where the source is not opened."""
 
 
 def validate_command(
-    config: Annotated[list[Path], typer.Argument(help="Configuration files; later ones win.")],
-    set_: Annotated[list[str] | None, typer.Option("--set", help="a.b.0.c=value")] = None,
+    config: Configs,
+    set_: Overrides = None,
     environment: Annotated[
-        bool, typer.Option(help="Also open the source and check the folders.")
+        bool, typer.Option(help="Also open the source and look at the folders.")
     ] = True,
     deny_warnings: Annotated[
         bool, typer.Option("--deny-warnings", help="Warnings end with exit code 3.")
     ] = False,
 ) -> None:
-    """Check a configuration in three layers: fields, graph, environment."""
-    from streamad.config import load_config, make_pipeline
+    """Check a configuration; processes no data.
 
-    made = load_config(*config, overrides=set_ or [])
-    typer.echo(str(config[-1]))
-    typer.echo(f"  fields        ok     {len(made.detectors)} detectors, {len(made.sinks)} sinks")
-    make_pipeline(made, ["value"])
-    names = ", ".join(detector.name for detector in made.detectors)
-    typer.echo(f"  graph         ok     {made.source.type} -> window -> {names} -> episodes")
-    code, warnings = OK, _memory_warnings(made)
+    Three layers: fields (names and values), graph (the stages fit together), environment (the
+    source can be opened, folders written).
+    """
+    from streamad.config import load_config
+
+    _say(" ".join(map(str, config)))
+    try:
+        made = load_config(*config, overrides=set_ or [])
+    except ConfigError:
+        _say("  fields        FAIL")
+        raise
+    _say(f"  fields        ok     {_counted(made)}")
+    errors: list[StreamadError] = []
+    channels, lines = _environment(made, errors) if environment else (_WITHOUT_SOURCE, [])
+    told = len(errors)
+    warnings = _graph(made, channels, errors)
+    word = "FAIL" if len(errors) > told else "ok"
+    _say(f"  graph         {word:4}   {_chain(made)}")
+    for error in errors[told:]:
+        _say(f"    {error}")
     if environment:
-        code = _environment(made)
-    for warning in warnings:
-        typer.echo(f"  warning       {warning}")
+        _say(f"  environment   {'FAIL' if told else 'ok'}")
+        for line in lines:
+            _say(f"    {line}")
+    _end(errors, warnings, deny_warnings=deny_warnings)
+
+
+def _end(errors: Sequence[StreamadError], warnings: Sequence[str], *, deny_warnings: bool) -> None:
+    if warnings:
+        _say(f"  warnings      {len(warnings)}")
+        for warning in warnings:
+            _say(f"    {warning}")
+    code = exit_code(errors[0]) if errors else OK
     if code == OK and warnings and deny_warnings:
         code = CHECK_FAILED
+    counts = [(len(errors), "error"), (len(warnings), "warning")]
+    told = ", ".join(f"{n} {word}{'s' if n > 1 else ''}" for n, word in counts if n)
+    if told:
+        _say(f"{told:<76} exit {code}")
     raise typer.Exit(code)
 
 
-def _environment(config: Config) -> int:
-    """Open the source; the exit code that a run would end with."""
+def _environment(config: Config, errors: list[StreamadError]) -> tuple[Sequence[str], list[str]]:
+    """Channels of the source, and a line for each thing outside; what fails goes to ``errors``."""
     from streamad.config import make_source
 
+    channels: Sequence[str] = _WITHOUT_SOURCE
+    lines = []
     try:
         source = make_source(config)
     except StreamadError as error:
-        typer.echo(f"  environment   FAIL   source: {error}")
-        return exit_code(error)
-    channels = ", ".join(source.schema.channels[:6])
-    more = len(source.schema.channels) - 6
-    source.close()
-    typer.echo(
-        f"  environment   ok     channels {channels}" + (f" and {more} more" if more > 0 else "")
-    )
-    return OK
+        errors.append(error)
+        lines.append(f"{'source':<18} {error}")
+    else:
+        channels = source.schema.channels
+        rows = "" if source.total_rows is None else f", {source.total_rows:,} rows"
+        lines.append(f"{'source':<18} ok, {_some(channels)}{rows}")
+        source.close()
+    for name, path in _folders(config):
+        try:
+            lines.append(f"{name:<18} {path}  ok, {_room(path):.1f} GiB free")
+        except OSError as error:
+            message = f"{path}  cannot be written: {error.strerror}"
+            errors.append(StateError(f"{name}: {message}"))
+            lines.append(f"{name:<18} {message}")
+    return channels, lines
 
 
-def _memory_warnings(config: Config) -> list[str]:
-    """Detectors whose state would take more than a gigabyte at the allowed number of series."""
-    from streamad.detectors.registry import make_detector
+def _folders(config: Config) -> Iterator[tuple[str, Path]]:
+    """Folders that a run writes to, besides its own."""
+    if config.state.dir is not None:
+        yield "state.dir", Path(config.state.dir)
+    for i, sink in enumerate(config.sinks):
+        path = sink.options.get("path")
+        if isinstance(path, str):
+            yield f"sinks.{i}.path", Path(path).parent
 
-    found = []
-    for wanted in config.detectors:
-        measure = getattr(make_detector(wanted.type, wanted.params), "state_bytes", None)
-        per_key = measure(1) if measure else 0
+
+def _room(path: Path) -> float:
+    """GiB free where a folder is or would be; OSError if it could not be written."""
+    import os
+
+    there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(0, f"{there} is not a folder that may be written")
+    return shutil.disk_usage(there).free / 2**30
+
+
+def _graph(config: Config, channels: Sequence[str], errors: list[StreamadError]) -> list[str]:
+    """Build all stages; warnings about what works but is hardly meant."""
+    from streamad.config import make_pipeline
+
+    try:
+        pipeline = make_pipeline(config, channels)
+    except StreamadError as error:
+        errors.append(error)
+        return []
+    warnings = []
+    for stage in pipeline.stages:
+        state_bytes = getattr(stage.detector, "state_bytes", None)
+        per_key = state_bytes(len(channels)) if state_bytes else 0
         whole = per_key * config.state.max_keys
         if whole > _MANY_BYTES:
-            found.append(
-                f"{wanted.name}: {per_key / 1000:.1f} kB per series; {config.state.max_keys:,} "
-                f"series (state.max_keys) would take {whole / 2**30:.1f} GiB"
+            warnings.append(
+                f"detectors: {stage.name} needs {per_key / 1000:.1f} kB per series: "
+                f"{config.state.max_keys:,} series (state.max_keys) would take "
+                f"{whole / 2**30:.1f} GiB"
             )
-    return found
+    levels = config.alerts.severity
+    for i, rule in enumerate(levels[:-1]):
+        if rule.when.ratio is None and rule.when.lasting is None:
+            warnings.append(
+                f"alerts.severity.{i}: {rule.level!r} always holds, so the rules after it never do"
+            )
+    if config.window.period is None and "max_gap" in config.window.missing.model_fields_set:
+        warnings.append("window.missing.max_gap has no effect without window.period")
+    return warnings
+
+
+def _counted(config: Config) -> str:
+    counts = [(len(config.detectors), "detector"), (len(config.sinks), "sink")]
+    return ", ".join(f"{n} {word}{'' if n == 1 else 's'}" for n, word in counts)
+
+
+def _chain(config: Config) -> str:
+    period = f" {config.model_dump(mode='json')['window']['period'] or ''}".rstrip()
+    detectors = ", ".join(detector.name for detector in config.detectors)
+    sinks = ", ".join(["run folder", *(sink.type for sink in config.sinks)])
+    path = config.source.options.get("path")
+    source = f"{config.source.type}:{path}" if isinstance(path, str) else config.source.type
+    return f"{source} → event time{period} → {detectors} → episodes → {sinks}"
+
+
+def _some(names: Sequence[str], most: int = 6) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{'channel' if len(names) == 1 else 'channels'} {', '.join(names[:most])}{more}"
+
+
+def _say(text: str) -> None:
+    typer.echo(printable(text))

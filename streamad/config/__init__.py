@@ -1,7 +1,8 @@
 """YAML to checked models to built objects."""
 
-from streamad.config.build import fingerprint, lock, make_pipeline, make_sinks, make_source, to_yaml
-from streamad.config.load import config_from, load_config, override
+from streamad.config.build import make_pipeline, make_sinks, make_source
+from streamad.config.load import config_from, load_config
+from streamad.config.lock import fingerprint, lock, to_yaml, tree_yaml
 from streamad.config.models import Config
 
 __all__ = [
@@ -13,6 +14,6 @@ __all__ = [
     "make_pipeline",
     "make_sinks",
     "make_source",
-    "override",
     "to_yaml",
+    "tree_yaml",
 ]

@@ -1,52 +1,71 @@
-"""Objects from a checked configuration; its fingerprint; the file that repeats it."""
+"""Objects from a checked configuration."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from streamad.alerting import EpisodeMachine, EpisodeRules, SeverityRule
 from streamad.config.models import Config, Detector
-from streamad.config.plugins import load_plugin
+from streamad.config.plugins import given, load_plugin, options_model
 from streamad.config.units import parse_duration
 from streamad.core.protocols import Sink, Source
-from streamad.detectors.registry import make_detector
+from streamad.detectors.registry import RIVER_PREFIX, detector_class, make_detector
 from streamad.pipeline import Pipeline, Stage
-from streamad.thresholds import make_threshold
+from streamad.thresholds import make_threshold, threshold_class
 from streamad.windowing.event_time import EventTime
 from streamad.windowing.pending import FixedLag
 from streamad.windowing.sliding import Sliding
 
-REDACTED = "**********"
-_SECRET_WORDS = ("password", "token", "secret", "passphrase")
-
 
 def make_source(config: Config) -> Source:
-    """The source, opened."""
-    source: Source = load_plugin("streamad.sources", config.source.type)(**config.source.options)
+    """The source, opened.
+
+    Raises
+    ------
+    ConfigError, ConnectorError
+        If there is nothing to read or it cannot be read.
+    """
+    source: Source = _make("streamad.sources", config.source.type, config.source.options)
     return source
 
 
 def make_sinks(config: Config, folder: Path) -> list[Sink]:
-    """Scores and alerts of a run folder, then what the configuration adds."""
+    """Scores and alerts of a run folder, then the sinks that the configuration adds."""
     sinks: list[Sink] = [
-        load_plugin("streamad.sinks", "parquet")(path=str(folder / "scores.parquet")),
-        load_plugin("streamad.sinks", "jsonl")(path=str(folder / "alerts.jsonl")),
+        _make("streamad.sinks", "parquet", {"path": str(folder / "scores.parquet")}),
+        _make("streamad.sinks", "jsonl", {"path": str(folder / "alerts.jsonl")}),
     ]
-    sinks += [load_plugin("streamad.sinks", sink.type)(**sink.options) for sink in config.sinks]
+    sinks += [_make("streamad.sinks", sink.type, sink.options) for sink in config.sinks]
     return sinks
 
 
 def make_pipeline(config: Config, channels: Sequence[str]) -> Pipeline:
-    """The pipeline of one partition, opened for these channels."""
+    """The pipeline of one partition, opened for these channels.
+
+    Parameters
+    ----------
+    config : Config
+    channels : sequence of str
+        As in the schema of the source.
+    """
+    stages = [_stage(config, detector) for detector in config.detectors]
+    pipeline = Pipeline(config.pipeline, make_ordering(config), stages)
+    pipeline.open(channels)
+    return pipeline
+
+
+def make_ordering(config: Config) -> EventTime:
+    """The ordering of the sections ``window`` and ``state``.
+
+    Raises
+    ------
+    ConfigError
+        A value out of its range.
+    """
     window, state = config.window, config.state
-    ordering = EventTime(
+    return EventTime(
         period_ns=window.period,
         lateness_ns=window.allowed_lateness,
         fill=window.missing.fill,
@@ -56,37 +75,19 @@ def make_pipeline(config: Config, channels: Sequence[str]) -> Pipeline:
         ttl_ns=state.ttl,
         max_jump_ns=window.max_jump,
     )
-    pipeline = Pipeline(
-        config.pipeline, ordering, [_stage(config, detector) for detector in config.detectors]
-    )
-    pipeline.open(channels)
-    return pipeline
-
-
-def _stage(config: Config, wanted: Detector) -> Stage:
-    detector = make_detector(wanted.type, wanted.params)
-    return Stage(
-        wanted.name,
-        detector,
-        Sliding(detector.window, max_missing=config.window.missing.max_share),
-        FixedLag(detector.lag + 1),
-        make_threshold(wanted.threshold.type, wanted.threshold.options),
-        EpisodeMachine(
-            episode_rules(config),
-            pipeline=config.pipeline,
-            detector=wanted.name,
-            detector_type=wanted.type,
-            labels=config.alerts.labels,
-        ),
-        wanted.output or config.output,
-    )
 
 
 def episode_rules(config: Config) -> EpisodeRules:
-    """The rules of the section ``alerts``."""
+    """The rules of the section ``alerts``.
+
+    Raises
+    ------
+    ConfigError
+        A value out of its range.
+    """
     alerts = config.alerts
-    open_rows, open_ns = _rows_or_ns(alerts.open.for_)
-    close_rows, close_ns = _rows_or_ns(alerts.close.for_)
+    open_rows, open_ns = _rows_and_ns(alerts.open.for_)
+    close_rows, close_ns = _rows_and_ns(alerts.close.for_)
     return EpisodeRules(
         open_ratio=alerts.open.ratio,
         open_rows=open_rows,
@@ -105,46 +106,37 @@ def episode_rules(config: Config) -> EpisodeRules:
     )
 
 
-def _rows_or_ns(value: int | str) -> tuple[int, int]:
+def _stage(config: Config, wanted: Detector) -> Stage:
+    params, threshold = wanted.options, wanted.threshold
+    if not wanted.type.startswith(RIVER_PREFIX):
+        params = _typed(detector_class(wanted.type), params)
+    detector = make_detector(wanted.type, params)
+    return Stage(
+        wanted.name,
+        detector,
+        Sliding(detector.window, max_missing=config.window.missing.max_share),
+        FixedLag(detector.lag + 1),
+        make_threshold(threshold.type, _typed(threshold_class(threshold.type), threshold.options)),
+        EpisodeMachine(
+            episode_rules(config),
+            pipeline=config.pipeline,
+            detector=wanted.name,
+            detector_type=wanted.type,
+            labels=config.alerts.labels,
+        ),
+        wanted.output or config.output,
+    )
+
+
+def _make(group: str, name: str, options: dict[str, Any]) -> Any:
+    made_by = load_plugin(group, name)
+    return made_by(**_typed(made_by, options))
+
+
+def _typed(made_by: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Options with the types that the hints of their constructor ask for."""
+    return given(options_model(made_by).model_validate(options))
+
+
+def _rows_and_ns(value: int | str) -> tuple[int, int]:
     return (value, 0) if isinstance(value, int) else (1, parse_duration(value))
-
-
-def fingerprint(config: Config) -> str:
-    """Digest over everything that decides what comes out: all but logs, pace and places."""
-    document = config.model_dump(mode="json", by_alias=True)
-    for section in ("logging", "runtime", "sinks"):
-        document.pop(section)
-    for key in ("dir", "every", "keep"):
-        document["state"].pop(key)
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
-
-
-def to_yaml(config: Config) -> str:
-    """The configuration with every default filled in and secrets removed."""
-    out = io.StringIO()
-    writer = YAML(typ="safe", pure=True)
-    writer.default_flow_style = False
-    writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    writer.dump(redacted(config.model_dump(mode="json", by_alias=True)), out)
-    return out.getvalue()
-
-
-def lock(config: Config) -> str:
-    """:func:`to_yaml` under a comment that holds the fingerprint; it loads again as it is."""
-    return f"# fingerprint: {fingerprint(config)}\n{to_yaml(config)}"
-
-
-def redacted(document: Any) -> Any:
-    """The same document without the values of secrets."""
-    if isinstance(document, dict):
-        return {
-            key: REDACTED
-            if value is not None
-            and any(word in key.lower() for word in _SECRET_WORDS)
-            and not key.endswith("_file")
-            else redacted(value)
-            for key, value in document.items()
-        }
-    if isinstance(document, list):
-        return [redacted(entry) for entry in document]
-    return document

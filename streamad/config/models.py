@@ -6,9 +6,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from streamad.config.redaction import hide, reveal
 from streamad.config.units import CountOrDuration, Duration
 
 SCHEMA_VERSION = 1
+DEFAULT_DETECTOR = "fusion"
+DEFAULT_THRESHOLD = "spot"
 
 
 class Section(BaseModel):
@@ -24,66 +27,91 @@ class Plugin(BaseModel):
 
     type: str
 
+    @model_validator(mode="before")
+    @classmethod
+    def _hide_secrets(cls, given: Any) -> Any:
+        return hide(given) if isinstance(given, dict) else given
+
     @property
     def options(self) -> dict[str, Any]:
-        """Everything but the type."""
-        return dict(self.model_extra or {})
+        """Everything but the type, secrets in the clear."""
+        return {key: reveal(value) for key, value in (self.model_extra or {}).items()}
 
 
 class Missing(Section):
     """What to do about gaps."""
 
-    max_gap: Duration | None = None
-    fill: Literal["nan", "hold"] = "nan"
-    max_share: float = Field(default=0.5, ge=0, le=1)
+    max_gap: Duration | None = Field(default=None, description="Longest gap that is filled.")
+    fill: Literal["nan", "hold"] = Field(default="nan", description="What filled rows hold.")
+    max_share: float = Field(
+        default=0.5, ge=0, le=1, description="A window with more missing values is not judged."
+    )
 
 
 class Window(Section):
     """How rows become ordered series."""
 
-    period: Duration | None = None
-    allowed_lateness: Duration = 0
+    period: Duration | None = Field(default=None, description="Declared step between rows.")
+    allowed_lateness: Duration = Field(
+        default=0, description="Rows may come out of order by so much."
+    )
     duplicates: Literal["drop", "keep"] = "drop"
-    max_jump: Duration | None = 366 * 86_400_000_000_000
+    max_jump: Duration | None = Field(
+        default=366 * 86_400_000_000_000, description="A row further in the future is rejected."
+    )
     missing: Missing = Missing()
 
 
 class Detector(Section):
     """A detector with its threshold."""
 
-    name: str = Field(default="", pattern=r"^[^/\x00-\x1f]*$")
-    type: str = "fusion"
+    name: str = Field(
+        default="", pattern=r"^[^/\x00-\x1f]*$", description="Name in scores and alerts."
+    )
+    type: str = Field(default=DEFAULT_DETECTOR, description="See `streamad detectors list`.")
     params: dict[str, Any] = Field(default_factory=dict)
-    threshold: Plugin = Plugin(type="spot")
-    output: Literal["causal", "final"] | None = None
+    threshold: Plugin = Plugin(type=DEFAULT_THRESHOLD)
+    output: Literal["causal", "final"] | None = Field(
+        default=None, description="Overrides the `output` of the pipeline."
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _name_by_type(cls, given: Any) -> Any:
         if isinstance(given, dict) and not given.get("name"):
-            return {**given, "name": str(given.get("type", "fusion"))}
+            return {**given, "name": str(given.get("type", DEFAULT_DETECTOR)).replace("/", "_")}
         return given
+
+    @field_validator("params", mode="before")
+    @classmethod
+    def _hide_secrets(cls, given: Any) -> Any:
+        return hide(given)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Arguments of the detector, secrets in the clear."""
+        return {key: reveal(value) for key, value in self.params.items()}
 
 
 class Open(Section):
     """When an episode begins."""
 
-    ratio: float = Field(default=1.0, gt=0)
-    for_: CountOrDuration = Field(default=1, alias="for")
+    ratio: float = Field(default=1.0, gt=0, description="Score divided by threshold.")
+    for_: CountOrDuration = Field(default=1, alias="for", description="Rows, or a duration.")
 
 
 class Close(Section):
     """When an episode ends."""
 
-    ratio: float = Field(default=0.7, gt=0)
-    for_: CountOrDuration = Field(default=1, alias="for")
+    ratio: float = Field(default=0.7, gt=0, description="Score divided by threshold.")
+    for_: CountOrDuration = Field(default=1, alias="for", description="Rows, or a duration.")
 
 
 class When(Section):
-    """Conditions of a severity."""
+    """Conditions of a severity, all of them."""
 
-    ratio: float | None = Field(default=None, gt=0)
-    lasting: Duration | None = None
+    ratio: float | None = Field(default=None, gt=0, description="Smallest peak ratio.")
+    lasting: Duration | None = Field(default=None, description="Shortest time since the start.")
 
 
 class Severity(Section):
@@ -94,18 +122,18 @@ class Severity(Section):
 
 
 class Alerts(Section):
-    """How judged rows become episodes."""
+    """How judged rows become episodes; all times are event time."""
 
     open: Open = Open()
     close: Close = Close()
-    merge_gap: Duration = 0
-    cool_down: Duration = 0
-    no_data_after: Duration | None = None
-    update_every: Duration | None = None
-    max_open: Duration | None = None
-    severity: tuple[Severity, ...] = (
-        Severity(level="critical", when=When(ratio=3.0)),
-        Severity(level="warning"),
+    merge_gap: Duration = Field(default=0, description="A new crossing so soon continues.")
+    cool_down: Duration = Field(default=0, description="An episode so soon after is suppressed.")
+    no_data_after: Duration | None = Field(default=None, description="Ends when nothing comes.")
+    update_every: Duration | None = Field(default=None, description="Time between updates.")
+    max_open: Duration | None = Field(default=None, description="Longest episode.")
+    severity: tuple[Severity, ...] = Field(
+        default=(Severity(level="critical", when=When(ratio=3.0)), Severity(level="warning")),
+        description="First match wins.",
     )
     labels: dict[str, str] = Field(default_factory=dict)
 
@@ -113,17 +141,25 @@ class Alerts(Section):
 class State(Section):
     """Snapshots and the number of series."""
 
-    dir: str | None = None
-    every: Duration = 10_000_000_000
-    keep: int = Field(default=3, ge=1)
-    ttl: Duration | None = None
-    max_keys: int = Field(default=100_000, ge=1)
+    dir: str | None = Field(default=None, description="Of the live process; a run folder has its.")
+    every: Duration = Field(default=10_000_000_000, description="Time between snapshots.")
+    keep: int = Field(default=3, ge=1, description="Snapshots kept.")
+    ttl: Duration | None = Field(default=None, description="A series not seen so long is dropped.")
+    max_keys: int = Field(default=100_000, ge=1, description="Series of one partition at most.")
 
 
 class Runtime(Section):
     """How the loop runs; nothing here changes what comes out."""
 
-    batch_rows: int = Field(default=65_536, ge=1)
+    batch_rows: int = Field(default=65_536, ge=1, description="Rows taken at once.")
+
+
+class Shutdown(Section):
+    """How the process ends."""
+
+    timeout: Duration = Field(
+        default=30_000_000_000, description="Time to drain after the first signal."
+    )
 
 
 class Logging(Section):
@@ -136,17 +172,32 @@ class Logging(Section):
 class Config(Section):
     """A whole pipeline."""
 
-    version: Literal[1] = 1
-    pipeline: str = Field(min_length=1)
+    version: int = Field(default=SCHEMA_VERSION, json_schema_extra={"const": SCHEMA_VERSION})
+    pipeline: str = Field(min_length=1, description="Name in alerts and folders.")
     source: Plugin
     window: Window = Window()
-    output: Literal["causal", "final"] = "causal"
-    detectors: tuple[Detector, ...] = Field(default=(Detector(name="fusion"),), min_length=1)
+    output: Literal["causal", "final"] = Field(
+        default="causal", description="Which score alerts: at once, or final, late by the lag."
+    )
+    detectors: tuple[Detector, ...] = Field(
+        default=(Detector(name=DEFAULT_DETECTOR),), min_length=1
+    )
     alerts: Alerts = Alerts()
     sinks: tuple[Plugin, ...] = ()
     state: State = State()
     runtime: Runtime = Runtime()
+    shutdown: Shutdown = Shutdown()
     logging: Logging = Logging()
+
+    @field_validator("version")
+    @classmethod
+    def _version_is_known(cls, version: int) -> int:
+        if version != SCHEMA_VERSION:
+            raise ValueError(
+                f"this program reads version {SCHEMA_VERSION}, got {version}: "
+                + ("upgrade it" if version > SCHEMA_VERSION else "write the version it reads")
+            )
+        return version
 
     @field_validator("detectors")
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _NANOSECONDS = {
     "ns": 1,
@@ -18,28 +18,38 @@ _NANOSECONDS = {
     "w": 604_800_000_000_000,
 }
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ns|us|ms|s|m|h|d|w)")
+_WHOLE = re.compile(rf"\s*(?:{_PART.pattern}\s*)+")
+_LONGEST = 2**63 - 1
+_SCHEMA = {"type": "string", "pattern": f"^{_WHOLE.pattern}$", "examples": ["10m", "1h30m"]}
 
 
 def parse_duration(value: Any) -> int:
     """Nanoseconds of a duration.
 
+    Parameters
+    ----------
+    value : str
+        Numbers, each with one of the units ns, us, ms, s, m, h, d, w.
+
     Raises
     ------
     ValueError
-        Without a unit, or of another form.
+        Without a unit, of another form, or longer than 64 bits of nanoseconds (292 years).
 
     Examples
     --------
     >>> parse_duration("1h30m"), parse_duration("500ms")
     (5400000000000, 500000000)
     """
-    text = value.strip() if isinstance(value, str) else ""
-    parts = _PART.findall(text)
-    if not parts or _PART.sub("", text).strip():
+    if not isinstance(value, str) or not _WHOLE.fullmatch(value):
         raise ValueError(
             f"a duration with a unit is expected, like 10m, 1h30m or 500ms, got {value!r}"
         )
-    return sum(round(float(number) * _NANOSECONDS[unit]) for number, unit in parts)
+    parts = _PART.findall(value)
+    nanoseconds = sum(round(float(number) * _NANOSECONDS[unit]) for number, unit in parts)
+    if nanoseconds > _LONGEST:
+        raise ValueError(f"a duration of at most 292 years is expected, got {value!r}")
+    return nanoseconds
 
 
 def format_duration(nanoseconds: int) -> str:
@@ -51,8 +61,8 @@ def format_duration(nanoseconds: int) -> str:
     ('1h30m', '0s')
     """
     rest, parts = nanoseconds, []
-    for unit in ("w", "d", "h", "m", "s", "ms", "us", "ns"):
-        n, rest = divmod(rest, _NANOSECONDS[unit])
+    for unit, size in reversed(_NANOSECONDS.items()):
+        n, rest = divmod(rest, size)
         if n:
             parts.append(f"{n}{unit}")
     return "".join(parts) or "0s"
@@ -61,12 +71,21 @@ def format_duration(nanoseconds: int) -> str:
 def _count_or_duration(value: Any) -> int | str:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
+    if isinstance(value, str) and value.strip().isdecimal():
+        return int(value)
     return format_duration(parse_duration(value))
 
 
 Duration = Annotated[
-    int, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)
+    int,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema(_SCHEMA),
 ]
 """Nanoseconds, written with a unit."""
-CountOrDuration = Annotated[int | str, BeforeValidator(_count_or_duration)]
+CountOrDuration = Annotated[
+    int | str,
+    BeforeValidator(_count_or_duration),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, _SCHEMA]}),
+]
 """Rows as a plain number, or a duration with a unit."""

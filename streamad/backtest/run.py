@@ -1,33 +1,26 @@
-"""Replay stored data through an engine into a run folder; score one array."""
+"""Replay stored data through an engine into a run folder."""
 
 from __future__ import annotations
 
 import json
 import os
-import platform
 import resource
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-from streamad.core.data import Floats, Rows
-from streamad.core.errors import ConfigError, FingerprintMismatch, ShapeError
+from streamad.core.errors import ConfigError, FingerprintMismatch
+from streamad.core.versions import versions
 from streamad.runtime.checkpoints import FileStateStore
 from streamad.runtime.deadletter import DeadLetterFile
 from streamad.runtime.engine import Engine, EngineSettings, Progress, Summary
 
 if TYPE_CHECKING:
     from streamad.config import Config
-    from streamad.core.protocols import Detector
-
-__all__ = ["Progress", "RunResult", "ScoredSeries", "backtest", "score"]
 
 METRICS = "metrics.json"
 LOCK = "config.lock.yaml"
@@ -139,134 +132,6 @@ def backtest(
         _write_text(folder / METRICS, json.dumps(document, indent=2) + "\n")
         shutil.rmtree(folder / "state")
     return _result(folder, summary)
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredSeries:
-    """Scores of one array, row by row; higher is stranger, NaN = not judged.
-
-    Attributes
-    ----------
-    causal : float64 (n,)
-        From rows up to each row.
-    final : float64 (n,)
-        From rows up to ``lag`` window ends later; more accurate.
-    lag : int
-        Largest lag of ``final``, in window ends.
-    shares : float32 (n, C) or None
-        Each channel's part of the causal score, rows sum to 1.
-    detector : Detector
-        With the state it has after the last row.
-    """
-
-    causal: Floats
-    final: Floats
-    lag: int
-    shares: NDArray[np.float32] | None
-    detector: Detector
-
-
-def score(
-    values: ArrayLike,
-    detector: str = "fusion",
-    *,
-    channels: Sequence[str] | None = None,
-    name: str = "series",
-    **params: Any,
-) -> ScoredSeries:
-    """Score an array prequentially: each row is scored before it is learned.
-
-    Parameters
-    ----------
-    values : float (n,) or (n, C)
-        One row a time step; NaN = missing, infinite counts as missing.
-    detector : str
-        Name of an installed detector.
-    channels : sequence of str, optional
-        Names of the columns.
-    name : str
-        Name of the series; seeds whatever is random.
-    **params
-        Parameters of the detector.
-
-    Returns
-    -------
-    ScoredSeries
-
-    Raises
-    ------
-    ConfigError
-        Unknown detector or parameter.
-    ShapeError
-        If ``values`` has not one or two axes, or ``channels`` another length than its columns.
-
-    Examples
-    --------
-    >>> import numpy as np, streamad
-    >>> flow = np.sin(np.arange(600) * 0.2)
-    >>> flow[500:505] = 0.9
-    >>> scored = streamad.score(flow, detector="knn")
-    >>> 500 <= int(np.nanargmax(scored.causal)) < 540
-    True
-    """
-    from streamad.detectors.registry import make_detector
-    from streamad.windowing.sliding import Sliding
-
-    array = np.array(values, np.float64)
-    if array.ndim == 1:
-        array = array[:, None]
-    if array.ndim != 2:
-        raise ShapeError(f"values should have shape (n,) or (n, C), got {array.shape}")
-    array[np.isinf(array)] = np.nan
-    n, c = array.shape
-    names = list(channels) if channels is not None else [f"c{i}" for i in range(c)]
-    if len(names) != c:
-        raise ShapeError(f"{c} columns need {c} channel names, got {len(names)}")
-    made = make_detector(detector, params)
-    made.open(names)
-    slot = np.zeros(1, np.int32)
-    made.admit(slot, [name])
-    windowing = Sliding(made.window)
-    windowing.open(names)
-    windowing.admit(slot)
-    fresh = np.zeros(n, np.bool_)
-    fresh[:1] = True
-    rows = Rows(
-        np.zeros(n, np.int32), np.arange(n, dtype=np.int64), array, np.zeros(n, np.bool_), fresh
-    )
-    causal, final = np.full(n, np.nan), np.full(n, np.nan)
-    shares = np.full((n, c), np.nan, np.float32) if made.explains and c > 1 else None
-    ends: list[NDArray[np.int64]] = []
-    for positions, windows in windowing.push(rows):
-        scores = made.step(windows)
-        before = sum(len(part) for part in ends)
-        ends.append(positions.copy())
-        causal[positions] = scores.causal
-        if shares is not None and scores.shares is not None:
-            shares[positions] = scores.shares
-        if scores.final is not None:
-            lag = scores.lag if scores.lag is not None else np.full(len(windows), made.lag)
-            target = before + np.arange(len(windows)) - lag
-            known = (lag >= 0) & (target >= 0)
-            final[np.concatenate(ends)[target[known]]] = scores.final[known]
-    _, owed = made.close(slot)
-    if len(owed):
-        final[np.concatenate(ends)[-len(owed) :]] = owed
-    final[np.isnan(causal)] = np.nan
-    return ScoredSeries(causal, final, made.lag, shares, made)
-
-
-def versions() -> dict[str, str]:
-    """Versions of what determines a result."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {"python": platform.python_version()}
-    for package in ("streamad-engine", "numpy", "numba", "scipy", "pyarrow", "torch"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _prepare(folder: Path, mark: str, *, overwrite: bool) -> None:

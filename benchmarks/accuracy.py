@@ -1,0 +1,294 @@
+"""Accuracy of detectors over a folder of labelled series.
+
+python benchmarks/accuracy.py --data FOLDER --detector fusion,knn --jobs 2 --out accuracy.json
+
+The folder holds a ``manifest.json`` (see ``series_folder.py``; ``datasets.py`` makes one from
+downloads). Every series is scored row by row in one default configuration; the result has two
+entries a series and detector, causal and final. ``norm`` and ``random`` are baselines. Entries
+that the output file already has are kept, so that an interrupted run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import judge
+import series_folder
+import summary
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from streamad.core.errors import ConfigError, StreamadError
+from streamad.core.versions import versions
+
+Results = list[dict[str, Any]]
+Work = tuple[Path, series_folder.Entry, list[str]]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the harness; 0 = all done, 1 = some series failed, 2 = wrong usage, 130 = interrupted."""
+    given = _parser().parse_args(arguments)
+    console = Console(stderr=True)
+    try:
+        return _run(given, console)
+    except StreamadError as error:
+        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        return 2
+    except KeyboardInterrupt:
+        console.print(f"interrupted; what is done is in {given.out}, the same command goes on")
+        return 130
+
+
+def _run(given: argparse.Namespace, console: Console) -> int:
+    detectors = summary.ordered(name.strip() for name in given.detector.split(",") if name.strip())
+    if not detectors:
+        raise ConfigError("--detector needs at least one name, as in --detector fusion,knn")
+    configurations = {name: judge.configuration(name) for name in detectors}
+    folder, out = Path(given.data), Path(given.out)
+    manifest = series_folder.read_manifest(folder)
+    everything = series_folder.entries(manifest)
+    chosen = series_folder.select(everything, given.series, given.max_rows)
+    if not chosen:
+        raise ConfigError(
+            f"none of the {len(everything)} series matches {given.series!r} within the row limit: "
+            "a pattern is compared with name, dataset/name and path"
+        )
+    document = read_results(out)
+    before = document["environment"]
+    environment = {
+        **versions(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "jobs": given.jobs,
+        "data": folder.resolve().name,
+        "series_in_manifest": len(everything),
+        "detectors": {**before.get("detectors", {}), **configurations},
+        "published": {
+            dataset: {"source": found.source, "vus_pr": found.values}
+            for dataset, found in series_folder.published(folder, manifest).items()
+        },
+    }
+    order = {(entry.dataset, entry.name): i for i, entry in enumerate(everything)}
+    results = complete(document["series"])
+    failures: Results = []
+    work = pending(folder, chosen, detectors, results)
+    with _progress(console) as progress:
+        bar = progress.add_task("series", total=len(chosen), completed=len(chosen) - len(work))
+        for entry, found, failed in _judged(work, given.jobs):
+            results += found
+            failures += failed
+            write_results(out, {**environment, "failures": failures}, results, order)
+            progress.update(bar, advance=1, description=entry.dataset)
+    wide = None if sys.stdout.isatty() else 60 + 20 * len(detectors)
+    print_tables(read_results(out), Console(width=wide))
+    for failure in failures:
+        console.print(f"failed: {failure['name']} {failure['detector']}: {failure['error']}")
+    return 1 if failures else 0
+
+
+def key(result: dict[str, Any]) -> tuple[str, str, str]:
+    """What a result is about."""
+    return result["dataset"], result["name"], result["detector"]
+
+
+def complete(results: Results) -> Results:
+    """Results that have both entries, causal and final."""
+    count = Counter(key(result) for result in results)
+    return [result for result in results if count[key(result)] == 2]
+
+
+def pending(
+    folder: Path, chosen: list[series_folder.Entry], detectors: list[str], results: Results
+) -> list[Work]:
+    """Series with the detectors that have no entries yet, small series first."""
+    have = {key(result) for result in results}
+    work: list[Work] = []
+    for entry in sorted(chosen, key=lambda entry: entry.rows * len(entry.columns)):
+        missing = [name for name in detectors if (entry.dataset, entry.name, name) not in have]
+        if missing:
+            work.append((folder, entry, missing))
+    return work
+
+
+def one_series(folder: Path, entry: series_folder.Entry, detectors: list[str]) -> tuple[Any, ...]:
+    """Entries of one series, and its failures: one bad detector or file must not end a long run."""
+    try:
+        task = judge.prepare(*series_folder.load(folder, entry), entry)
+    except ConfigError as error:
+        return entry, [], [_failure(entry, name, error) for name in detectors]
+    found: Results = []
+    failed: Results = []
+    for name in detectors:
+        try:
+            found += judge.judge(task, name)
+        except Exception as error:  # noqa: BLE001 - whatever a foreign detector raises
+            failed.append(_failure(entry, name, error))
+    return entry, found, failed
+
+
+def _failure(entry: series_folder.Entry, detector: str, error: Exception) -> dict[str, Any]:
+    said = f"{type(error).__name__}: {error}"
+    return {"dataset": entry.dataset, "name": entry.name, "detector": detector, "error": said}
+
+
+def _judged(work: list[Work], jobs: int) -> Iterator[tuple[Any, ...]]:
+    names = summary.ordered(name for _, _, missing in work for name in missing)
+    if not work:
+        return
+    if jobs <= 1:
+        judge.warm(names)
+        for item in work:
+            yield one_series(*item)
+        return
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(
+        jobs, mp_context=context, initializer=judge.warm, initargs=(names,)
+    ) as pool:
+        futures = [pool.submit(one_series, *item) for item in work]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def read_results(path: Path) -> dict[str, Any]:
+    """What an output file holds; empty if there is none.
+
+    Raises
+    ------
+    ConfigError
+        If the file is something else.
+    """
+    if not path.exists():
+        return {"environment": {}, "series": [], "overall": []}
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} should hold accuracy results as JSON: {error}") from error
+    if not isinstance(document, dict) or not {"environment", "series", "overall"} <= set(document):
+        raise ConfigError(
+            f"{path} should hold environment, series and overall: it is some other file, choose "
+            "another --out"
+        )
+    return document
+
+
+def write_results(
+    path: Path,
+    environment: dict[str, Any],
+    results: Results,
+    order: dict[tuple[str, str], int],
+) -> None:
+    """Replace the output file; the order of its entries does not depend on who finished first."""
+    detectors = list(environment["detectors"])
+    last = len(order)
+
+    def place(result: dict[str, Any]) -> tuple[Any, ...]:
+        series = (result["dataset"], result["name"])
+        detector = detectors.index(result["detector"])
+        return (order.get(series, last), series, detector, result["output"])
+
+    results = sorted(results, key=place)
+    parts = {
+        "environment": json.dumps(environment, indent=1, allow_nan=False),
+        "series": _lines(results),
+        "overall": _lines(summary.overall(results)),
+    }
+    body = ",\n".join(f"{json.dumps(name)}: {text}" for name, text in parts.items())
+    series_folder.write_text(path, "{\n" + body + "\n}\n")
+
+
+def _lines(results: Results) -> str:
+    """A JSON list with one entry a line: short, and a change shows as the lines it touches."""
+    texts = [json.dumps(one, allow_nan=False, separators=(",", ":")) for one in results]
+    return "[\n" + ",\n".join(texts) + "\n]"
+
+
+def print_tables(document: dict[str, Any], console: Console) -> None:
+    """Mean VUS-PR by data set, and the published ranking with ours inserted."""
+    results = document["series"]
+    finals, causals = (summary.by_dataset(results, form) for form in ("final", "causal"))
+    detectors = summary.ordered(result["detector"] for result in results)
+    table = Table(title="VUS-PR by data set, final / causal (mean over files)")
+    for column in ("data set", "files", "positive", "chance", *detectors):
+        table.add_column(column, justify="left" if column == "data set" else "right")
+    for dataset, row in finals.items():
+        files = [r for r in summary.rated(results) if r["dataset"] == dataset]
+        table.add_row(
+            dataset,
+            str(len({r["name"] for r in files})),
+            f"{summary.mean(files, 'positive_share') or 0:.3f}",
+            text(summary.mean(files, "random_vus_pr")),
+            *(f"{text(row.get(n))} / {text(causals[dataset].get(n))}" for n in detectors),
+        )
+    console.print(table)
+    for dataset, found in document["environment"]["published"].items():
+        ours = {
+            f"{name} (final)": value
+            for name, value in finals.get(dataset, {}).items()
+            if value is not None and name != "random"
+        }
+        if not ours:
+            continue
+        board = Table(title=f"{dataset}: published on the {found['source']}, ours inserted")
+        for column in ("rank", "algorithm", "VUS-PR"):
+            board.add_column(column)
+        for rank, name, value, mine in summary.ranking(found["vus_pr"], ours):
+            board.add_row(str(rank), name, f"{value:.3f}", style="bold" if mine else None)
+        console.print(board)
+
+
+def text(value: float | None) -> str:
+    """Three decimals, or a dash."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+def _positive(value: str) -> int:
+    number = int(value)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a positive number, got {value}")
+    return number
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="accuracy.py",
+        description="Accuracy of detectors over a folder of labelled series, causal and final.",
+    )
+    parser.add_argument("--data", required=True, help="folder with a manifest.json")
+    parser.add_argument(
+        "--detector", required=True, help="names, comma-separated; norm and random are baselines"
+    )
+    parser.add_argument("--series", default="*", help="only those whose name or path matches")
+    parser.add_argument("--max-rows", type=_positive, help="leave longer series out")
+    parser.add_argument("--jobs", type=_positive, default=1, help="processes")
+    parser.add_argument("--out", required=True, help="JSON file; existing entries are kept")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,15 @@
+"""Replay stored data through an engine, evaluate what came out, score single arrays."""
+
+from streamad.backtest.array import ScoredSeries, score
+from streamad.backtest.evaluate import evaluate_run
+from streamad.backtest.run import RunResult, backtest
+from streamad.runtime.engine import Progress
+
+__all__ = [
+    "Progress",
+    "RunResult",
+    "ScoredSeries",
+    "backtest",
+    "evaluate_run",
+    "score",
+]
