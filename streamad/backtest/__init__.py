@@ -1,6 +1,7 @@
 """Replay stored data through an engine, evaluate what came out, score single arrays."""
 
 from streamad.backtest.array import ScoredSeries, score
+from streamad.backtest.care import care_backtest
 from streamad.backtest.evaluate import evaluate_run
 from streamad.backtest.run import RunResult, backtest
 from streamad.runtime.engine import Progress
@@ -10,6 +11,7 @@ __all__ = [
     "RunResult",
     "ScoredSeries",
     "backtest",
+    "care_backtest",
     "evaluate_run",
     "score",
 ]

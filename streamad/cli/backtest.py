@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from streamad.cli.care import print_care
 from streamad.cli.console import configure_logs, note, printable, settings
 from streamad.cli.drain import drain_on_signal
 from streamad.cli.options import Overrides
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "streamad backtest --data flow.parquet --time ts --key pump --detector knn",
     "streamad backtest pipeline.yaml --out runs/first --set alerts.open.for=5m",
+    "streamad backtest --care care-to-compare --detector fusion --detector ewma",
 )
 
 _MAX_ROWS_WITH_VALUES = 20_000_000
@@ -46,6 +48,9 @@ def backtest_command(
     ] = False,
     set_: Overrides = None,
     report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
+    care: Annotated[
+        Path | None, typer.Option(help="Folder of CARE data sets: run that protocol instead.")
+    ] = None,
 ) -> None:
     """Replay stored data into a run folder.
 
@@ -54,6 +59,11 @@ def backtest_command(
     """
     from streamad.backtest import backtest
 
+    if care is not None:
+        if config or data is not None:
+            raise ConfigError("--care takes neither a configuration nor --data")
+        print_care(care, detector or ["fusion"], set_ or [])
+        return
     overrides = [*_detectors(detector or []), *(set_ or [])]
     if data is not None and not config:
         made = _guessed(data, time, key, value, overrides)

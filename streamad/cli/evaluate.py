@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from streamad.cli.console import note
+from streamad.cli.console import note, print_json, print_table
 from streamad.cli.exits import CHECK_FAILED
 from streamad.core.errors import ConfigError
 
@@ -17,13 +17,13 @@ EXAMPLES = (
     "streamad evaluate runs/first --labels events.csv --fail-under care=0.6",
 )
 _SHORT = {
-    "care": "care.care",
+    "care": "care.score",
     "false_alarms_per_day": "events.false_per_day",
     "vus_pr": "ranking.causal.vus_pr",
     "auc_pr": "ranking.causal.auc_pr",
 }
 _TABLE = (
-    ("CARE", "care.care"),
+    ("CARE", "care.score"),
     ("  coverage", "care.coverage"),
     ("  accuracy", "care.accuracy"),
     ("  reliability", "care.reliability"),
@@ -50,6 +50,9 @@ _TABLE = (
     ("legacy: PA-F1", "legacy.point_adjusted_f1.fixed"),
     ("legacy: PA-F1 random", "legacy.point_adjusted_f1.oracle_random"),
 )
+
+_KNOWN = {name for _, name in _TABLE} | set(_SHORT.values())
+"""Metrics that may be undefined for a run, and then keep no bound."""
 
 
 def evaluate_command(
@@ -92,11 +95,9 @@ def evaluate_command(
     if report:
         _renew_report(run)
     if as_json:
-        import json
-
-        typer.echo(json.dumps(cards, indent=2))
+        print_json(cards)
     else:
-        _print_table(flat)
+        print_table(["", *flat], list(_rows(flat)))
     kept = [_holds(flat, *bound) for bound in bounds]
     if not all(kept):
         raise typer.Exit(CHECK_FAILED)
@@ -114,12 +115,12 @@ def _holds(flat: Mapping[str, Mapping[str, Any]], side: str, name: str, limit: f
     """Check one bound for every detector, and say how it went."""
     good = True
     for detector, numbers in flat.items():
-        if name not in numbers:
+        if name not in numbers and name not in _KNOWN:
             from difflib import get_close_matches
 
             near = get_close_matches(name, [*numbers, *_SHORT], 3, 0.4)
             raise ConfigError(f"unknown metric {name!r}: nearest are {', '.join(near) or 'none'}")
-        value = numbers[name]
+        value = numbers.get(name)
         kept = value is not None and (value >= limit if side == "under" else value <= limit)
         sign = "≥" if side == "under" else "≤"
         shown = "not defined" if value is None else f"{value:.4g}"
@@ -137,19 +138,12 @@ def _flat(part: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
             yield f"{prefix}{key}", value
 
 
-def _print_table(flat: Mapping[str, Mapping[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("")
-    for detector in flat:
-        table.add_column(detector, justify="right")
+def _rows(flat: Mapping[str, Mapping[str, Any]]) -> Iterator[list[str]]:
+    """Lines of the table; what no detector has is left out."""
     for title, name in _TABLE:
         cells = [numbers.get(name) for numbers in flat.values()]
         if any(cell is not None for cell in cells):
-            table.add_row(title, *("-" if cell is None else f"{cell:.4g}" for cell in cells))
-    Console().print(table)
+            yield [title, *("-" if cell is None else f"{cell:.4g}" for cell in cells)]
 
 
 def _renew_report(run: Path) -> None:
