@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from streamad.alerting.criticality import Criticality
 from streamad.alerting.rules import DEFAULT_LEVEL, EpisodeRules, SeverityRule
 from streamad.alerting.words import contributions, summary
 from streamad.core.data import Alert, Arrays, Codes, Contribution, Floats, Ints, Judged
@@ -88,6 +90,8 @@ class EpisodeMachine:
         self._names: list[str] = []
         self._slab: Slab | None = None
         self._peak_row: Ints = np.empty(0, np.int64)
+        counted = rules.criticality_rows
+        self._counter = None if counted is None else Criticality(counted, max(counted, 1000))
 
     def open(self, channels: Sequence[str]) -> None:
         """Allocate for rows with these channels."""
@@ -102,6 +106,8 @@ class EpisodeMachine:
             raise ShapeError(f"{len(slots)} slots came with {len(names)} names: give one name each")
         slab = self._opened()
         slab.admit(slots)
+        if self._counter is not None:
+            self._counter.admit(slots)
         slab["state"][slots, kernel.LATEST_START] = kernel.NEVER
         slab["state"][slots, kernel.QUIET_UNTIL] = kernel.NEVER
         self._names.extend([""] * (len(slab) - len(self._names)))
@@ -125,6 +131,8 @@ class EpisodeMachine:
                 f"slot {int(rows.slots.max())} was never admitted ({len(slab)} are): call "
                 "admit(slots, names) first"
             )
+        if self._counter is not None:
+            rows = replace(rows, ratio=self._counter.step(rows.slots, rows.ratio))
         slots, times = np.ascontiguousarray(rows.slots), np.ascontiguousarray(rows.times)
         ratios, rules = np.ascontiguousarray(rows.ratio), self._kernel_rules()
         events = np.empty((_ROOM, N_EVENT), np.int64)
@@ -180,12 +188,16 @@ class EpisodeMachine:
 
     def snapshot(self) -> Arrays:
         """Owned arrays that hold the whole state."""
-        return nest("slab", self._opened().snapshot()) | nest("names", pack_names(self._names))
+        counts = {} if self._counter is None else nest("counter", self._counter.snapshot())
+        names = nest("names", pack_names(self._names))
+        return nest("slab", self._opened().snapshot()) | names | counts
 
     def restore(self, snapshot: Arrays) -> None:
         """Behave as if never stopped since the snapshot."""
         self._opened().restore(unnest("slab", snapshot))
         self._names = unpack_names(unnest("names", snapshot))
+        if self._counter is not None:
+            self._counter.restore(unnest("counter", snapshot))
         self._no_peaks()
 
     def _opened(self) -> Slab:

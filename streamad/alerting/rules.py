@@ -52,6 +52,9 @@ class EpisodeRules:
         Time between two updates.
     max_open_ns : int or None
         Longest episode; what goes on is a new one.
+    criticality_rows : int or None
+        Count rows at or over the line up and others down, and alarm at this count: ratios are then
+        those of :class:`~streamad.alerting.criticality.Criticality`. None = every row by itself.
     severities : sequence of SeverityRule
         Most severe first; the first that holds counts, ``warning`` if none does.
 
@@ -72,6 +75,7 @@ class EpisodeRules:
     no_data_after_ns: int | None = None
     update_every_ns: int | None = None
     max_open_ns: int | None = None
+    criticality_rows: int | None = None
     severities: Sequence[SeverityRule] = (SeverityRule("critical", ratio=3.0),)
 
     def __post_init__(self) -> None:
@@ -82,6 +86,7 @@ class EpisodeRules:
             )
         smallest = dict.fromkeys(("open_rows", "close_rows"), 1)
         smallest |= dict.fromkeys(("no_data_after_ns", "update_every_ns", "max_open_ns"), 1)
+        smallest["criticality_rows"] = 1
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name.endswith(("_rows", "_ns")) and value is not None:

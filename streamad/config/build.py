@@ -100,6 +100,7 @@ def episode_rules(config: Config) -> EpisodeRules:
         no_data_after_ns=alerts.no_data_after,
         update_every_ns=alerts.update_every,
         max_open_ns=alerts.max_open,
+        criticality_rows=alerts.criticality,
         severities=tuple(
             SeverityRule(rule.level, rule.when.ratio, rule.when.lasting) for rule in alerts.severity
         ),

@@ -131,6 +131,9 @@ class Alerts(Section):
     no_data_after: Duration | None = Field(default=None, description="Ends when nothing comes.")
     update_every: Duration | None = Field(default=None, description="Time between updates.")
     max_open: Duration | None = Field(default=None, description="Longest episode.")
+    criticality: int | None = Field(
+        default=None, ge=1, description="Rows over the line, less those below it, that alarm."
+    )
     severity: tuple[Severity, ...] = Field(
         default=(Severity(level="critical", when=When(ratio=3.0)), Severity(level="warning")),
         description="First match wins.",

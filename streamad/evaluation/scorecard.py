@@ -125,7 +125,7 @@ def _data(series: Sequence[LabelledSeries], labels: Labels) -> dict[str, Any]:
 def _care(series: Sequence[LabelledSeries], rules: CareRules) -> dict[str, Any]:
     several = sum(len(one.run.events) > 1 for one in series)
     if several:
-        return {"why": f"CARE takes one event a series, {several} series have more"}
+        return {"why": f"CARE takes one event a series; series with more: {several}"}
     datasets = []
     for one in series:
         events, times = one.run.events, one.run.times

@@ -40,6 +40,10 @@ class Episode:
         Last row over the line; for an open episode the row of its latest event.
     is_open : bool
         True where no resolve was written.
+    opened_ns : int
+        Row at which the alarm was raised.
+    closed_ns : int or None
+        Row at which it was closed, None where it was not.
     peak_ns : int
     peak_ratio : float
         In units of the alarm line.
@@ -56,6 +60,8 @@ class Episode:
     start_ns: int
     end_ns: int
     is_open: bool
+    opened_ns: int
+    closed_ns: int | None
     peak_ns: int
     peak_ratio: float
     parts: tuple[Part, ...]
@@ -110,7 +116,7 @@ def read_episodes(path: Path, keep: int) -> Episodes:
     """
     found = Episodes()
     heap: list[tuple[tuple[int, float, int], Episode]] = []
-    for n, episode in enumerate(_finished(path)):
+    for n, episode in enumerate(iter_episodes(path)):
         found.by_severity[episode.severity] += 1
         before = found.peaks.get(episode.series, 0.0)
         found.peaks[episode.series] = max(before, episode.peak_ratio)
@@ -128,17 +134,27 @@ def severity_rank(severity: str) -> int:
     return _RANKS.get(severity.lower(), 1)
 
 
-def _finished(path: Path) -> Iterator[Episode]:
-    """Episodes as they end, then those without an end."""
-    alive: dict[str, dict[str, Any]] = {}
+def iter_episodes(path: Path) -> Iterator[Episode]:
+    """Episodes of an ``alerts.jsonl`` as they end, then those without an end.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    StateError
+        If a line is not an alert event.
+    """
+    alive: dict[str, tuple[str, dict[str, Any]]] = {}
     for event in _events(path):
+        opened, _ = alive.pop(event["id"], (event["detected_at"], event))
         if event["event"] == "resolve":
-            alive.pop(event["id"], None)
-            yield _episode(event)
+            yield _episode(event, opened)
         else:
-            alive[event["id"]] = event
-    for event in alive.values():
-        yield _episode(event)
+            alive[event["id"]] = opened, event
+    for opened, event in alive.values():
+        yield _episode(event, opened)
 
 
 def _events(path: Path) -> Iterator[dict[str, Any]]:
@@ -159,8 +175,8 @@ def _events(path: Path) -> Iterator[dict[str, Any]]:
             yield event
 
 
-def _episode(event: dict[str, Any]) -> Episode:
-    peak = event["peak"]
+def _episode(event: dict[str, Any], opened: str) -> Episode:
+    peak, resolved = event["peak"], event["event"] == "resolve"
     return Episode(
         event["id"],
         event["series"],
@@ -169,6 +185,8 @@ def _episode(event: dict[str, Any]) -> Episode:
         _nanoseconds(event["start"]),
         _nanoseconds(event["end"] or event["detected_at"]),
         event["end"] is None,
+        _nanoseconds(opened),
+        _nanoseconds(event["detected_at"]) if resolved else None,
         _nanoseconds(peak["time"]),
         float("inf") if peak["score_ratio"] is None else float(peak["score_ratio"]),
         tuple(

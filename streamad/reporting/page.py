@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from streamad.core.event import iso_time
+from streamad.reporting.cards import card_view, told_by
 from streamad.reporting.episodes import Episode, Episodes
+from streamad.reporting.labels import Missed, Truth
 from streamad.reporting.scores import RATIO_EDGES, Survey
 from streamad.reporting.values import Values
 from streamad.reporting.words import Clock, by_rank, count, duration, share, times_line, verdict
@@ -34,8 +36,13 @@ class Facts:
     Attributes
     ----------
     folder : Path
+    metrics : mapping
+        Of ``metrics.json``.
     seen : Survey
     episodes : Episodes
+    truth : Truth or None
+        The labels that the run was evaluated against.
+    missed : list of Missed
     values : Values or None
     charts : list of dict
         As JSON types, one a drawn series.
@@ -44,8 +51,11 @@ class Facts:
     """
 
     folder: Path
+    metrics: Mapping[str, Any]
     seen: Survey
     episodes: Episodes
+    truth: Truth | None
+    missed: list[Missed]
     values: Values | None
     charts: list[dict[str, Any]]
     clock: Clock
@@ -63,11 +73,12 @@ def render(facts: Facts) -> bytes:
     """
     from jinja2 import Environment, StrictUndefined
 
-    metrics = _json_file(facts.folder / "metrics.json")
+    metrics = facts.metrics
+    cards = metrics.get("evaluation") or {}
     lock = facts.folder / "config.lock.yaml"
     lock_text = lock.read_text(encoding="utf-8") if lock.exists() else ""
     config = _yaml(lock_text)
-    headline, detail = verdict(facts.episodes, facts.seen, facts.clock)
+    headline, detail = verdict(facts.episodes, facts.seen, facts.clock, len(facts.missed))
     data = {
         "counts": facts.clock.counts,
         "drives": {name: _drives(config, name) for name in facts.seen.tallies},
@@ -81,9 +92,13 @@ def render(facts: Facts) -> bytes:
     page = template.render(
         pipeline=str(metrics.get("pipeline") or facts.folder.name),
         headline=headline,
-        detail=detail,
+        detail=f"{detail} {told_by(cards)}".strip(),
         tone=_tone(facts),
         figures=list(_figures(facts, metrics)),
+        cards=[card_view(detector, card) for detector, card in cards.items()],
+        labelled=facts.truth is not None,
+        missed=_missed_rows(facts),
+        n_missed=len(facts.missed),
         episodes=_episode_rows(facts),
         n_episodes=len(facts.episodes),
         several_detectors=len(facts.seen.tallies) > 1,
@@ -107,7 +122,9 @@ def render(facts: Facts) -> bytes:
 def _tone(facts: Facts) -> str:
     if facts.seen.n_judged == 0:
         return "unknown"
-    return "alarm" if len(facts.episodes) else "calm"
+    if len(facts.episodes):
+        return "alarm"
+    return "unknown" if facts.missed else "calm"
 
 
 def _figures(facts: Facts, metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -126,10 +143,30 @@ def _episode_rows(facts: Facts) -> list[dict[str, Any]]:
     """The table, by start."""
     charted = {chart["name"] for chart in facts.charts}
     shown = sorted(facts.episodes.strongest[:MAX_TABLE], key=lambda e: (e.start_ns, e.series))
-    return [_episode_row(episode, facts.clock, charted) for episode in shown]
+    return [_episode_row(episode, facts.clock, charted, facts.truth) for episode in shown]
 
 
-def _episode_row(episode: Episode, clock: Clock, charted: set[str]) -> dict[str, Any]:
+def _missed_rows(facts: Facts) -> list[dict[str, Any]]:
+    """Labelled events without an alarm, by start."""
+    charted = {chart["name"] for chart in facts.charts}
+    return [
+        {
+            "id": f"label_{number}",
+            "series": label.series,
+            "charted": label.series in charted,
+            "label": label.number,
+            "start": facts.clock(label.start_ns),
+            "start_iso": iso_time(label.start_ns),
+            "lasted": duration(label.end_ns - label.start_ns),
+            "detectors": ", ".join(label.detectors),
+        }
+        for number, label in enumerate(facts.missed[:MAX_TABLE])
+    ]
+
+
+def _episode_row(
+    episode: Episode, clock: Clock, charted: set[str], truth: Truth | None
+) -> dict[str, Any]:
     lasted = episode.end_ns - episode.start_ns
     return {
         "id": episode.id,
@@ -138,6 +175,7 @@ def _episode_row(episode: Episode, clock: Clock, charted: set[str]) -> dict[str,
         "series": episode.series,
         "detector": episode.detector,
         "charted": episode.series in charted,
+        "hit": truth is not None and len(truth.met(episode)) > 0,
         "start": clock(episode.start_ns),
         "start_iso": iso_time(episode.start_ns),
         "start_key": episode.start_ns,
@@ -164,6 +202,8 @@ def _heading(facts: Facts, chart: Mapping[str, Any]) -> dict[str, Any]:
     """Title and notes of the charts of one series."""
     n = sum(1 for _ in chart["bands"])
     notes = [count(n, "episode"), count(chart["rows"], "row")]
+    if facts.truth is not None:
+        notes.insert(1, count(len(chart["labels"]), "labelled event"))
     if not chart["exact"]:
         notes.append("drawn as lowest and highest value of each stretch, finer around episodes")
     values = facts.values
@@ -295,7 +335,8 @@ def _drives(config: Mapping[str, Any], detector: str) -> str:
     return str((own and own[0]) or config.get("output") or "causal")
 
 
-def _json_file(path: Path) -> dict[str, Any]:
+def read_metrics(path: Path) -> dict[str, Any]:
+    """The metrics of a run; empty where there are none."""
     if not path.exists():
         return {}
     found = json.loads(path.read_text(encoding="utf-8"))

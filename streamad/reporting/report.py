@@ -13,8 +13,9 @@ import numpy as np
 from streamad.core.data import Batch, Ints
 from streamad.core.errors import ConfigError
 from streamad.reporting.columns import Trace, bucket_edges, pack, pack_times
-from streamad.reporting.episodes import Episode, Episodes, read_episodes
-from streamad.reporting.page import Facts, render
+from streamad.reporting.episodes import Episode, Episodes, iter_episodes, read_episodes
+from streamad.reporting.labels import Truth
+from streamad.reporting.page import Facts, read_metrics, render
 from streamad.reporting.scores import Survey, read_traces, survey
 from streamad.reporting.values import Values, read_values
 from streamad.reporting.words import Clock
@@ -36,7 +37,8 @@ def write_report(run: str | os.PathLike[str], batches: Iterable[Batch] | None = 
     ----------
     run : path
         A folder with ``scores.parquet``; ``alerts.jsonl``, ``metrics.json``, ``rejects.jsonl`` and
-        ``config.lock.yaml`` are shown where they are there.
+        ``config.lock.yaml`` are shown where they are there, the scorecards and labels of an
+        evaluation in the metrics too.
     batches : iterable of Batch, optional
         The rows of the source once more, for the raw values; without them only scores are drawn.
 
@@ -63,7 +65,9 @@ def write_report(run: str | os.PathLike[str], batches: Iterable[Batch] | None = 
     table = folder / "scores.parquet"
     seen = survey(table)
     episodes = read_episodes(folder / "alerts.jsonl", KEPT_EPISODES)
-    chosen = _choose(seen, episodes)
+    metrics = read_metrics(folder / "metrics.json")
+    truth = Truth.of(metrics)
+    chosen = _choose(seen, episodes, truth)
     limit = _points(len(chosen), len(seen.tallies))
     edges = {name: _edges(seen, code, episodes, limit) for code, name in chosen}
     traces = {
@@ -76,21 +80,31 @@ def write_report(run: str | os.PathLike[str], batches: Iterable[Batch] | None = 
     values = None
     if batches is not None:
         values = read_values(batches, edges, blamed, MAX_CHANNELS, limit)
-    charts = [_chart(name, seen, episodes, traces, values) for _, name in chosen]
+    charts = [_chart(name, seen, episodes, truth, traces, values) for _, name in chosen]
     start, end = seen.span() if seen.tallies else (0, 0)
     rows_each = max((int(tally.rows.max()) for tally in seen.tallies.values()), default=0)
+    missed = (
+        truth.missed(iter_episodes(folder / "alerts.jsonl"), list(seen.tallies)) if truth else []
+    )
+    clock = Clock.of(start, end, rows_each)
     page = render(
-        Facts(folder, seen, episodes, values, charts, Clock.of(start, end, rows_each), start, end)
+        Facts(folder, metrics, seen, episodes, truth, missed, values, charts, clock, start, end)
     )
     return _write(folder / "report.html", page)
 
 
-def _choose(seen: Survey, episodes: Episodes) -> list[tuple[int, str]]:
-    """Codes and names of the series to draw: those with episodes first, then by their peak."""
+def _choose(seen: Survey, episodes: Episodes, truth: Truth | None) -> list[tuple[int, str]]:
+    """Codes and names of the series to draw: with episodes, then with labels, then by peak."""
     peaks = seen.peaks()
+    labelled = truth.starts if truth else {}
     order = sorted(
         range(len(seen.series)),
-        key=lambda code: (-episodes.peaks.get(seen.series[code], -1.0), -peaks[code], code),
+        key=lambda code: (
+            -episodes.peaks.get(seen.series[code], -1.0),
+            seen.series[code] not in labelled,
+            -peaks[code],
+            code,
+        ),
     )
     return [(code, seen.series[code]) for code in order[:MAX_SERIES]]
 
@@ -126,6 +140,7 @@ def _chart(
     name: str,
     seen: Survey,
     episodes: Episodes,
+    truth: Truth | None,
     traces: dict[tuple[str, str], Trace],
     values: Values | None,
 ) -> dict[str, Any]:
@@ -158,6 +173,10 @@ def _chart(
             }
             for episode in episodes.strongest
             if episode.series == name
+        ],
+        "labels": [
+            {"start": start / 1e9, "end": end / 1e9}
+            for start, end in (truth.spans(name) if truth else [])
         ],
     }
 

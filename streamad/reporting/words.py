@@ -121,13 +121,57 @@ def share(part: int, whole: int) -> str:
     return f"{percent:.3g} %"
 
 
+def score(value: float | None) -> str:
+    """A number between 0 and 1.
+
+    Examples
+    --------
+    >>> score(0.97268), score(1.0), score(None)
+    ('0.973', '1.000', '–')
+    """
+    return "–" if value is None else f"{value:.3f}"
+
+
+def percent(value: float | None) -> str:
+    """A share in per cent, never rounded to all or nothing.
+
+    Examples
+    --------
+    >>> percent(0.05594), percent(1.0), percent(0.0001), percent(None)
+    ('5.59 %', '100 %', 'under 0.1 %', '–')
+    """
+    return "–" if value is None else share(round(value * 10**9), 10**9)
+
+
+def delay(seconds: float | None) -> str:
+    """How late something was known.
+
+    Examples
+    --------
+    >>> delay(0.0), delay(142.0), delay(None)
+    ('at once', '2 min 22 s', '–')
+    """
+    if seconds is None:
+        return "–"
+    return duration(round(seconds * 1e9)) if seconds > 0 else "at once"
+
+
 def by_rank(severities: Mapping[str, int]) -> list[tuple[str, int]]:
     """Severities with their counts, gravest first."""
     return sorted(severities.items(), key=lambda item: (severity_rank(item[0]), item[0]))
 
 
-def verdict(episodes: Episodes, survey: Survey, clock: Clock) -> tuple[str, str]:
-    """Headline and the sentence below it."""
+def verdict(episodes: Episodes, survey: Survey, clock: Clock, n_missed: int = 0) -> tuple[str, str]:
+    """Headline and the sentence below it.
+
+    Parameters
+    ----------
+    episodes : Episodes
+    survey : Survey
+    clock : Clock
+    n_missed : int
+        Labelled events without an alarm.
+    """
     n_series = len(survey.series)
     rows = f"{count(survey.n_rows, 'row')} of {count(n_series, 'series', 'series')}"
     if survey.n_rows == 0:
@@ -142,7 +186,9 @@ def verdict(episodes: Episodes, survey: Survey, clock: Clock) -> tuple[str, str]
     if len(episodes) == 0:
         top = int(peaks.argmax())
         return (
-            "Nothing strange.",
+            f"No episode, but {count(n_missed, 'labelled event')}."
+            if n_missed
+            else "Nothing strange.",
             f"No episode in {rows}. The highest score came to {times_line(float(peaks[top]))} the "
             f"alarm line, on {survey.series[top]}.",
         )

@@ -327,3 +327,18 @@ def test_every_slot_needs_a_name():
 def test_a_snapshot_of_other_channels_is_refused():
     with pytest.raises(StateError, match="peak_values"):
         make(channels=("a", "b")).restore(make(channels=("a",)).snapshot())
+
+
+def test_criticality_opens_an_episode_only_when_rows_over_the_line_pile_up():
+    rules = EpisodeRules(criticality_rows=3)
+    ratios = [1.2, 0.1, 1.2, 1.2, 0.1, 1.2, 1.2, 0.1, 0.1, 0.1, 0.1]
+    assert events(rules, ratios) == [("open", "open", 6), ("resolve", "recovered", 7)]
+
+
+def test_the_count_of_criticality_goes_through_a_snapshot():
+    rules = EpisodeRules(criticality_rows=3)
+    first = make(rules)
+    first.step(rows([1.2, 1.2]))
+    second = make(rules)
+    second.restore(first.snapshot())
+    assert [alert.event for alert in second.step(rows([1.2], times=[2]))] == ["open"]

@@ -77,7 +77,10 @@ def test_bounds_decide_about_the_exit_code(folder, bound, code):
 @pytest.mark.parametrize(
     ("labels", "part"),
     [
-        ("start,end\n1999-01-01T00:00:00Z,1999-01-01T01:00:00Z\n", "no label lies in the time of the run"),
+        (
+            "start,end\n1999-01-01T00:00:00Z,1999-01-01T01:00:00Z\n",
+            "no label lies in the time of the run",
+        ),
         ("series,start,end\nother,2023-11-15T00:00:00Z,2023-11-15T01:00:00Z\n", "other"),
         ("start,end\n2023-11-15T01:00:00Z,2023-11-15T00:00:00Z\n", "before it starts"),
         ("when,what\n1,2\n", "start and end, or time and label"),

@@ -122,3 +122,26 @@ def make_run(tmp_path):
         return Run(tmp_path / "run", **given).write()
 
     return make
+
+
+@pytest.fixture
+def evaluate():
+    """Evaluate a run against labels given as first and last row of each series."""
+
+    def add(run, rows):
+        from streamad.backtest import evaluate_run
+        from streamad.evaluation.label_files import read_labels
+
+        lines = ["series,start,end"]
+        for series, spans in rows.items():
+            for first, last in spans:
+                start, end = (
+                    f"{np.datetime64(int(run.times[row]), 'ns')}Z" for row in (first, last)
+                )
+                lines.append(f'"{series}",{start},{end}')
+        path = run.folder.parent / "labels.csv"
+        path.write_text("\n".join(lines) + "\n")
+        evaluate_run(run.folder, read_labels(path))
+        return run
+
+    return add

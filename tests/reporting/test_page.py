@@ -194,3 +194,39 @@ def test_times_without_dates_are_counted_in_seconds(visit, make_run):
     page = visit(make_run(start_ns=0))
     assert page.messages == []
     assert "at" in page.page.locator(".score .u-legend").inner_text()
+
+
+@pytest.fixture
+def labelled(visit, make_run, evaluate):
+    run = make_run(series=[XSS], channels=(XSS, "flow"), episodes=EPISODES)
+    return visit(evaluate(run, {XSS: [(110, 130), (450, 460)]}))
+
+
+def test_labels_are_drawn_without_a_complaint(labelled):
+    assert (labelled.messages, labelled.dialogs) == ([], [])
+    ink = labelled.ink()
+    labelled.page.evaluate(
+        "streamadReport.groups[0].series.labels.length = 0; streamadReport.choose(null)"
+    )
+    labelled.page.wait_for_timeout(100)
+    assert all(bare < full for bare, full in zip(labelled.ink(), ink, strict=True))
+
+
+def test_choosing_a_missed_label_zooms_to_it(labelled):
+    whole = labelled.window()
+    labelled.page.locator(".missed button").click()
+    assert labelled.window() < whole / 2
+    assert labelled.page.locator(".missed .chosen").count() == 1
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_the_scorecard_does_not_stick_out_sideways(labelled, width):
+    labelled.page.set_viewport_size({"width": width, "height": 800})
+    labelled.page.wait_for_timeout(100)
+    assert labelled.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_episodes_sort_by_their_label(labelled):
+    labelled.page.locator("th", has_text="Label").click(click_count=1)
+    labelled.page.locator("th", has_text="Label").click(click_count=1)
+    assert "false" in labelled.page.locator(".episode").first.inner_text()

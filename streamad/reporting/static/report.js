@@ -81,16 +81,40 @@
       c.beginPath();
       c.rect(u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height);
       c.clip();
+      for (const label of group.series.labels) hatch(u, c, r, label);
       for (const band of group.series.bands) {
         const left = u.valToPos(band.start, "x", true), right = u.valToPos(band.end, "x", true);
         const width = Math.max(2 * r, right - left), name = rankColor(band.rank);
-        c.fillStyle = translucent(name, band.id === chosen ? 26 : 14);
+        c.fillStyle = translucent(name, band === chosen ? 26 : 14);
         c.fillRect(left, u.bbox.top, width, u.bbox.height);
         c.fillStyle = color(name);
         c.fillRect(left, u.bbox.top, width, 2 * r);
       }
       c.restore();
     };
+  }
+
+  // A labelled event: hatched, with a bar along the bottom, where episodes have theirs on top.
+  function hatch(u, c, r, label) {
+    const { top, height, left: first, width: whole } = u.bbox, step = 7 * r;
+    const from = u.valToPos(label.start, "x", true), to = u.valToPos(label.end, "x", true);
+    const left = Math.max(from, first - step), right = Math.min(Math.max(to, from + 3 * r), first + whole + step);
+    if (right <= left) return;
+    c.save();
+    c.beginPath();
+    c.rect(left, top, right - left, height);
+    c.clip();
+    c.strokeStyle = translucent("--label", label === chosen ? 75 : 42);
+    c.lineWidth = r;
+    c.beginPath();
+    for (let x = left - height - ((left - height) % step); x < right; x += step) {
+      c.moveTo(x, top + height);
+      c.lineTo(x + height, top);
+    }
+    c.stroke();
+    c.fillStyle = color("--label");
+    c.fillRect(left, top + height - 4 * r, right - left, 4 * r);
+    c.restore();
   }
 
   function alarmLine(u) {
@@ -288,28 +312,28 @@
     groups.push(group);
   });
 
-  function choose(row) {
-    document.querySelectorAll(".episode.chosen").forEach((other) => other.classList.remove("chosen"));
-    chosen = row ? row.id : null;
+  function choose(row, band) {
+    document.querySelectorAll(".chosen").forEach((other) => other.classList.remove("chosen"));
+    chosen = row ? band : null;
     if (row) row.classList.add("chosen");
     for (const group of groups) for (const { u } of group.charts) u.redraw(false, false);
   }
 
   function show(row) {
     const group = groups.find((g) => g.series.name === row.dataset.series);
-    const band = group && group.series.bands.find((b) => b.id === row.id);
+    const band = group && (group.series.bands.find((b) => b.id === row.id) || group.series.labels[row.dataset.label]);
     if (!band) return;
     build(group);
     const [first, last] = group.span;
     const around = Math.max(1.5 * (band.end - band.start), Math.min((last - first) / 4, 60 * (last - first) / Math.max(group.series.rows - 1, 1)));
-    choose(row);
+    choose(row, band);
     zoom(group, [Math.max(first, band.start - around), Math.min(last, band.end + around)]);
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     group.element.scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "start" });
     history.replaceState(null, "", "#" + row.id);
   }
 
-  document.querySelectorAll(".episode.charted").forEach((row) => {
+  document.querySelectorAll(".charted").forEach((row) => {
     row.addEventListener("click", () => {
       if (String(getSelection()) === "") show(row);
     });
