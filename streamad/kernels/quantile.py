@@ -97,10 +97,12 @@ def quantile_pass(
             line[s] = min(factor * _upper_edge(at[s]), _LARGEST)
         unit[s] *= growth
         if unit[s] > _HEAVY:
+            total[s] = above[s] = 0.0
             for k in range(N_BUCKETS):
                 weights[s, k] /= unit[s]
-            total[s] = weights[s].sum()
-            above[s] = weights[s, at[s] + 1 :].sum()
+                total[s] += weights[s, k]
+                if k > at[s]:
+                    above[s] += weights[s, k]
             unit[s] = 1.0
 
 

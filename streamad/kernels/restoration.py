@@ -67,15 +67,17 @@ def restoration_pass(
     ratios = np.empty(n_patches)
     for i in range(codes.shape[0]):
         s = codes[i]
-        ratios[:] = np.nan
-        if ready[i]:
-            _ratios(error[i], typical[s], ratios)
+        _ratios(error[i], typical[s], ready[i], ratios)
         if work & 1:
-            causal[i] = np.sqrt(np.mean(ratios * ratios))
+            total = 0.0
+            for p in range(n_patches):
+                total += ratios[p] * ratios[p]
+            causal[i] = np.sqrt(total / n_patches)
             if shares.shape[0] > 0:
                 _blame(error[i], typical[s], shares[i])
         if work & 2:
-            recent[s, count[s] % m] = ratios
+            for p in range(n_patches):
+                recent[s, count[s] % m, p] = ratios[p]
             count[s] += 1
             final[i] = np.nan
             if count[s] >= m:
@@ -115,10 +117,10 @@ def covering_mean(recent: Floats, count: int, start: int, patch: int, hop: int) 
 
 
 @kernel
-def _ratios(error: NDArray[np.float32], typical: Floats, out: Floats) -> None:
-    """Mean over the channels of error / ordinary error, per patch."""
+def _ratios(error: NDArray[np.float32], typical: Floats, ready: bool, out: Floats) -> None:
+    """Mean over the channels of error / ordinary error, per patch; NaN where not judged."""
     for p in range(error.shape[0]):
-        total = 0.0
+        total = 0.0 if ready else np.nan
         for c in range(error.shape[1]):
             total += error[p, c] / max(typical[p, c], _FLOOR)
         out[p] = total / error.shape[1]
