@@ -11,6 +11,7 @@ that the output file already has are kept, so that an interrupted run goes on wh
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import multiprocessing
 import os
@@ -29,6 +30,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+import streamad
 from streamad.core.errors import ConfigError, StreamadError
 from streamad.core.versions import versions
 
@@ -66,8 +68,15 @@ def _run(given: argparse.Namespace, console: Console) -> int:
         )
     document = read_results(out)
     before = document["environment"]
+    code = source_digest()
+    if before.get("code", code) != code:
+        raise ConfigError(
+            f"{out} holds results of other code ({before['code']}, this is {code}): write to "
+            "another file, or delete it to start afresh"
+        )
     environment = {
         **versions(),
+        "code": code,
         "system": platform.system(),
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
@@ -96,6 +105,15 @@ def _run(given: argparse.Namespace, console: Console) -> int:
     for failure in failures:
         console.print(f"failed: {failure['name']} {failure['detector']}: {failure['error']}")
     return 1 if failures else 0
+
+
+def source_digest() -> str:
+    """Digest over the package's source: results of different code are never mixed."""
+    root = Path(streamad.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def key(result: dict[str, Any]) -> tuple[str, str, str]:

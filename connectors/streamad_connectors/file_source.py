@@ -6,6 +6,8 @@ import logging
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -93,6 +95,12 @@ class FileSource:
     def schema(self) -> Schema:
         """Channels and series of every batch; series are appended while reading."""
         return self._schema
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Name, size and time of change of every file."""
+        files = [table.file for table in self._tables]
+        return {"files": [[Path(f.path).name, f.size, f.mtime_ns] for f in files]}
 
     @property
     def total_rows(self) -> int | None:

@@ -107,6 +107,7 @@ class ParquetScoreSink:
         paths = [path for name in sorted(counts) for path in self._partitions[name].paths()]
         if len(paths) == 1 and len(counts) == 1:
             os.replace(paths[0], self._path)
+            _sync(self._path.parent)
             return
         schemas = [pq.read_schema(path) for path in paths]
         shares = dict.fromkeys(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -131,10 +130,8 @@ class EpisodeMachine:
                 f"slot {int(rows.slots.max())} was never admitted ({len(slab)} are): call "
                 "admit(slots, names) first"
             )
-        if self._counter is not None:
-            rows = replace(rows, ratio=self._counter.step(rows.slots, rows.ratio))
         slots, times = np.ascontiguousarray(rows.slots), np.ascontiguousarray(rows.times)
-        ratios, rules = np.ascontiguousarray(rows.ratio), self._kernel_rules()
+        ratios, rules = self._driving(rows), self._kernel_rules()
         events = np.empty((_ROOM, N_EVENT), np.int64)
         touched = np.empty(min(n, len(slab)), np.int32)
         alerts: list[Alert] = []
@@ -204,6 +201,13 @@ class EpisodeMachine:
         if self._slab is None:
             raise NotFittedError("the episode machine has no state yet: call open(channels) first")
         return self._slab
+
+    def _driving(self, rows: Judged) -> Floats:
+        """What opens and closes episodes: the ratios, or the count of criticality over its line."""
+        if self._counter is None:
+            return np.ascontiguousarray(rows.ratio)
+        counted = self._counter.step(rows.slots, rows.ratio)
+        return np.where(np.isnan(rows.ratio), np.nan, counted)
 
     def _no_peaks(self) -> None:
         """Room to note, per slot, the row of a new peak while rows are stepped over."""

@@ -53,8 +53,10 @@ class EpisodeRules:
     max_open_ns : int or None
         Longest episode; what goes on is a new one.
     criticality_rows : int or None
-        Count rows at or over the line up and others down, and alarm at this count: ratios are then
-        those of :class:`~streamad.alerting.criticality.Criticality`. None = every row by itself.
+        Count rows at or over the line up and others down; the count in units of this number takes
+        the place of the ratio in all rules (see
+        :class:`~streamad.alerting.criticality.Criticality`), alerts still tell score / threshold.
+        None = every row by itself.
     severities : sequence of SeverityRule
         Most severe first; the first that holds counts, ``warning`` if none does.
 

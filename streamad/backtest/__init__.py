@@ -2,9 +2,9 @@
 
 from streamad.backtest.array import ScoredSeries, score
 from streamad.backtest.care import care_backtest
-from streamad.backtest.evaluate import evaluate_run
+from streamad.backtest.evaluate import evaluate_run, vus_windows
 from streamad.backtest.run import RunResult, backtest
-from streamad.runtime.engine import Progress
+from streamad.runtime.telemetry import Progress
 
 __all__ = [
     "Progress",
@@ -14,4 +14,5 @@ __all__ = [
     "care_backtest",
     "evaluate_run",
     "score",
+    "vus_windows",
 ]

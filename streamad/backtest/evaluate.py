@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from streamad.core.data import Alert
+from streamad.core.data import Alert, Floats
 from streamad.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from streamad.core.protocols import Source
     from streamad.evaluation.labels import Labels
     from streamad.evaluation.run_rows import RunRows
     from streamad.evaluation.scorecard import ScorecardOptions
@@ -68,13 +69,47 @@ def evaluate_run(
     return cards
 
 
+def vus_windows(source: Source, most_series: int = 1000) -> dict[str, int]:
+    """VUS buffer of every series by the rule of the benchmark: the period of its first channel.
+
+    Parameters
+    ----------
+    source : Source
+        At its start; it is read once.
+    most_series : int
+        Of further series nothing is kept.
+
+    Returns
+    -------
+    dict of str to int
+        Rows; see :func:`streamad.evaluation.window.window_length`.
+    """
+    from streamad.evaluation.window import PREFIX_ROWS, window_length
+
+    first: dict[int, list[Floats]] = {}
+    source.events()
+    while True:
+        batches = source.poll(0.0, 65_536)
+        if not batches and source.exhausted():
+            break
+        source.rejects()
+        for batch in batches:
+            for code in np.unique(batch.codes).tolist():
+                held = first.setdefault(code, []) if len(first) < most_series else first.get(code)
+                if held is not None and sum(map(len, held)) < PREFIX_ROWS:
+                    held.append(batch.values[batch.codes == code, 0])
+    names = source.schema.series
+    return {names[code]: window_length(np.concatenate(held)) for code, held in first.items()}
+
+
 def _metrics(folder: Path) -> dict[str, Any]:
     path = folder / "metrics.json"
-    if not path.exists():
-        raise ConfigError(
-            f"{folder} is not a finished run folder: it has no metrics.json; finish the backtest "
-            "first"
-        )
+    for name in ("metrics.json", "scores.parquet", "alerts.jsonl"):
+        if not (folder / name).exists():
+            raise ConfigError(
+                f"{folder} is not a finished run folder: it has no {name}; finish the backtest "
+                "first"
+            )
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
 

@@ -17,7 +17,8 @@ from streamad.core.errors import ConfigError, FingerprintMismatch
 from streamad.core.versions import versions
 from streamad.runtime.checkpoints import FileStateStore
 from streamad.runtime.deadletter import DeadLetterFile
-from streamad.runtime.engine import Engine, EngineSettings, Progress, Summary
+from streamad.runtime.engine import Engine, EngineSettings
+from streamad.runtime.telemetry import Progress, Summary
 
 if TYPE_CHECKING:
     from streamad.config import Config
@@ -104,12 +105,17 @@ def backtest(
 
     folder = Path(out)
     mark = configuration.fingerprint(config)
-    _prepare(folder, mark, overwrite=overwrite)
+    if not overwrite:
+        _refuse_others(folder, mark)
+    _make_writable(folder)
     source = configuration.make_source(config)
+    channels = source.schema.channels
+    configuration.make_pipeline(config, channels)
     store = FileStateStore(folder / "state", mark)
     try:
+        if overwrite:
+            _clear(folder)
         _write_text(folder / LOCK, configuration.lock(config))
-        channels = source.schema.channels
         engine = Engine(
             source,
             lambda _partition: configuration.make_pipeline(config, channels),
@@ -134,20 +140,21 @@ def backtest(
     return _result(folder, summary)
 
 
-def _prepare(folder: Path, mark: str, *, overwrite: bool) -> None:
-    """Make the folder, and refuse one that holds something else."""
-    if overwrite:
-        _clear(folder)
-    elif (folder / METRICS).exists():
+def _refuse_others(folder: Path, mark: str) -> None:
+    """Refuse a folder that holds a finished run, or an unfinished one of another configuration."""
+    if (folder / METRICS).exists():
         raise ConfigError(
             f"{folder} holds a finished run: choose another folder, or pass --overwrite to "
             "replace it"
         )
-    elif (folder / LOCK).exists() and f"fingerprint: {mark}" not in (folder / LOCK).read_text():
+    if (folder / LOCK).exists() and f"fingerprint: {mark}" not in (folder / LOCK).read_text():
         raise FingerprintMismatch(
             f"{folder} holds an unfinished run of another configuration (see its {LOCK}): go on "
             "with that configuration, choose another folder, or pass --overwrite"
         )
+
+
+def _make_writable(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".write-probe"
@@ -161,9 +168,10 @@ def _prepare(folder: Path, mark: str, *, overwrite: bool) -> None:
 
 
 def _clear(folder: Path) -> None:
-    """Remove what a run writes, and nothing else."""
-    for name in ("state", "scores.parquet.parts"):
-        shutil.rmtree(folder / name, ignore_errors=True)
+    """Remove what a run writes, and nothing else; the state folder is ours and stays locked."""
+    for path in (folder / "state").glob("*.ckpt"):
+        path.unlink()
+    shutil.rmtree(folder / "scores.parquet.parts", ignore_errors=True)
     for name in (METRICS, LOCK, "scores.parquet", "alerts.jsonl", "rejects.jsonl", "report.html"):
         (folder / name).unlink(missing_ok=True)
 

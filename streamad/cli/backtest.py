@@ -55,7 +55,8 @@ def backtest_command(
     """Replay stored data into a run folder.
 
     With --data and no configuration the columns are guessed, and the guess is printed as a
-    configuration. A run that was stopped or killed goes on with the same command.
+    configuration. A run that was stopped or killed goes on with the same command and the same
+    --out.
     """
     from streamad.backtest import backtest
 
@@ -73,6 +74,12 @@ def backtest_command(
         )
     configure_logs("warning" if settings().quiet else made.logging.level, made.logging.format)
     folder = out or Path("runs") / _stamp(made.pipeline)
+    if report and not overwrite and lacks_report(made, folder):
+        write_run_report(made, folder, _rows_of(folder))
+        note(f"{folder} held a finished run without its report: wrote report.html")
+        return
+    if out is None:
+        note(f"# run folder {folder}")
     line = ProgressLine()
     with drain_on_signal(made.shutdown.timeout / 1e9) as stop:
         try:
@@ -99,6 +106,20 @@ def write_run_report(config: Config, folder: Path, n_rows: int) -> Path:
         return write_report(folder, _batches(source, config.runtime.batch_rows))
     finally:
         source.close()
+
+
+def lacks_report(config: Config, folder: Path) -> bool:
+    """True if this configuration has finished here, but was stopped before its page was written."""
+    from streamad.config import fingerprint
+
+    if not (folder / "metrics.json").exists() or (folder / "report.html").exists():
+        return False
+    found = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    return bool(found.get("fingerprint") == fingerprint(config))
+
+
+def _rows_of(folder: Path) -> int:
+    return int(json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["rows"])
 
 
 def print_summary(result: RunResult) -> None:

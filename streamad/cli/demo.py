@@ -31,7 +31,7 @@ from streamad.core.errors import ConfigError
 if TYPE_CHECKING:
     from streamad.config import Config
     from streamad.reporting.episodes import Episode
-    from streamad.runtime.engine import Progress
+    from streamad.runtime.telemetry import Progress
 
 PIPELINE = "water-flow"
 

@@ -28,16 +28,21 @@ _TABLE = (
     ("  accuracy", "care.accuracy"),
     ("  reliability", "care.reliability"),
     ("  earliness", "care.earliness"),
+    ("CARE of a random score", "random.care.score"),
     ("events found", "events.n_found"),
     ("events", "events.n_events"),
     ("event F0.5", "events.f05"),
+    ("  of a random score", "random.events.f05"),
     ("recall", "events.recall"),
+    ("  of a random score", "random.events.recall"),
     ("alert precision", "events.precision"),
     ("median delay, s", "events.delay_median_s"),
     ("p90 delay, s", "events.delay_p90_s"),
     ("false alarms / series-day", "events.false_per_day"),
     ("alarm duty", "events.alarm_duty"),
     ("recall at the budget", "at_budget.events.recall"),
+    ("  of a random score", "random.at_budget.events.recall"),
+    ("VUS buffer, rows", "ranking.mean_window"),
     ("VUS-PR causal", "ranking.causal.vus_pr"),
     ("VUS-PR final", "ranking.final.vus_pr"),
     ("VUS-PR random", "ranking.random.vus_pr"),
@@ -68,7 +73,10 @@ def evaluate_command(
     timezone: Annotated[
         str | None, typer.Option(help="Zone of label times without one; UTC if left out.")
     ] = None,
-    window: Annotated[int, typer.Option(min=0, help="Widest VUS buffer, in rows.")] = 100,
+    window: Annotated[
+        int | None,
+        typer.Option(min=0, help="Widest VUS buffer, in rows; by autocorrelation if left out."),
+    ] = None,
     fail_under: Annotated[
         list[str] | None, typer.Option(help="metric=value: below it the exit code is 3.")
     ] = None,
@@ -90,7 +98,9 @@ def evaluate_command(
     truth = read_labels(
         labels, series=series, time=time, label=label, start=start, end=end, timezone=timezone
     )
-    cards = evaluate_run(run, truth, ScorecardOptions(window=window))
+    windows = _windows(run) if window is None else {}
+    options = ScorecardOptions(windows=windows, window=100 if window is None else window)
+    cards = evaluate_run(run, truth, options)
     flat = {detector: dict(_flat(card)) for detector, card in cards.items()}
     if report:
         _renew_report(run)
@@ -144,6 +154,23 @@ def _rows(flat: Mapping[str, Mapping[str, Any]]) -> Iterator[list[str]]:
         cells = [numbers.get(name) for numbers in flat.values()]
         if any(cell is not None for cell in cells):
             yield [title, *("-" if cell is None else f"{cell:.4g}" for cell in cells)]
+
+
+def _windows(run: Path) -> dict[str, int]:
+    """VUS buffers from the data of the run, where they can still be read."""
+    from streamad.backtest import vus_windows
+    from streamad.config import load_config, make_source
+    from streamad.core.errors import StreamadError
+
+    try:
+        source = make_source(load_config(run / "config.lock.yaml"))
+    except StreamadError as error:
+        note(f"VUS buffers are 100 rows wide: the data cannot be read again ({error})")
+        return {}
+    try:
+        return vus_windows(source)
+    finally:
+        source.close()
 
 
 def _renew_report(run: Path) -> None:

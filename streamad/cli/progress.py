@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-    from streamad.runtime.engine import Progress
+    from streamad.runtime.telemetry import Progress
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def describe(progress: Progress) -> str:
 
     Examples
     --------
-    >>> from streamad.runtime.engine import Progress
+    >>> from streamad.runtime.telemetry import Progress
     >>> describe(Progress(2_500_000, 10_000_000, 50_000.0, 3, None))
     '2,500,000 of 10,000,000 rows, 50,000 rows/s, 2:30 to go, 3 episodes'
     """

@@ -351,6 +351,11 @@ class Source(Protocol):
         ...
 
     @property
+    def identity(self) -> Mapping[str, Any]:
+        """What must be the same when reading goes on after a restart; JSON types, {} = nothing."""
+        ...
+
+    @property
     def total_rows(self) -> int | None:
         """Rows in all, where the origin knows; for progress only."""
         ...

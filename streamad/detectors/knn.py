@@ -142,7 +142,7 @@ class Knn(SlabDetector):
             "memory": ((size, self.memory), np.float32, 0.0),
             "age": ((self.memory,), np.int64, -1),
             "counters": ((5,), np.int64, 0),
-            "spread": ((n_channels, 6), np.float64, 0.0),
+            "spread": ((n_channels, 7), np.float64, 0.0),
             "gate": ((2,), np.float64, 0.0),
         }
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from streamad.core.data import Ints
 from streamad.core.errors import ConfigError
-from streamad.evaluation.budget import budget_score
+from streamad.evaluation.budget import alarm_spans, budget_score
 from streamad.evaluation.care import CareDataset, CareScore, care_score
 from streamad.evaluation.care_rules import PRESETS, CareRules
 from streamad.evaluation.events import Tolerance, event_score, intervals
@@ -80,7 +80,8 @@ def scorecard(
     -------
     dict
         ``data``, ``care``, ``events``, ``at_budget``, ``ranking`` (by output, with the random
-        score and the share of positive rows), ``severity`` (where labels have levels), ``legacy``.
+        score and the share of positive rows), ``severity`` (where labels have levels), ``legacy``,
+        ``random`` (the same parts for the same ratios at random places).
         JSON types; None = not defined, with the reason under ``why`` where a whole part is.
 
     Raises
@@ -105,8 +106,26 @@ def scorecard(
     if labels.severity:
         card["severity"] = _severity(series)
     card["legacy"] = {"nab": _nab(series), "point_adjusted_f1": _point_adjusted(series, options)}
+    shuffled = [_shuffled(one, options.seed) for one in series]
+    card["random"] = {
+        "care": _care(shuffled, options.rules),
+        "events": asdict(event_score([one.run for one in shuffled], options.tolerance)),
+        "at_budget": _at_budget(shuffled, options),
+        "nab": _nab(shuffled),
+    }
+    if labels.severity:
+        card["random"]["severity"] = _severity(shuffled)
     plain: dict[str, Any] = _plain(card)
     return plain
+
+
+def _shuffled(one: LabelledSeries, seed: int) -> LabelledSeries:
+    """The same judged ratios at random places, with an alarm wherever one is over the line."""
+    ratio = one.ratio.copy()
+    judged = ~np.isnan(ratio)
+    ratio[judged] = np.random.default_rng(seed).permutation(ratio[judged])
+    run = replace(one.run, alarms=alarm_spans(one.run.times, ratio, 1.0))
+    return replace(one, run=run, ratio=ratio)
 
 
 def _data(series: Sequence[LabelledSeries], labels: Labels) -> dict[str, Any]:
@@ -182,6 +201,7 @@ def _ranking(series: Sequence[LabelledSeries], options: ScorecardOptions) -> dic
     part: dict[str, Any] = {
         "n_series": len(mixed),
         "positive_share": np.mean([one.truth.mean() for one in mixed]),
+        "mean_window": np.mean(windows),
         "random": _mean_ranking(
             [
                 random_baseline(one.truth, window, options.seed)._asdict()

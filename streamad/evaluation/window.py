@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike
 from streamad.core.data import Floats
 from streamad.core.errors import ShapeError
 
-_ROWS = 20_000
+PREFIX_ROWS = 20_000
+"""Rows that the rule looks at."""
 _LAGS = 400
 _SHORTEST = 3
 _FALLBACK = 125
@@ -55,7 +56,7 @@ def window_length(values: ArrayLike) -> int:
             "pass one series, rows first"
         )
     channel = array if array.ndim == 1 else array[:, 0]
-    curve = _autocorrelation(channel[:_ROWS])[_SHORTEST:]
+    curve = _autocorrelation(channel[:PREFIX_ROWS])[_SHORTEST:]
     inner = curve[1:-1]
     peaks = np.flatnonzero((inner > curve[:-2]) & (inner > curve[2:])) + 1
     if not peaks.size:

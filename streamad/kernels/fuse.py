@@ -151,7 +151,7 @@ def _standardise(score: float, about: Floats) -> float:
     Where the third largest score of the warm-up lies more than 3 sd out, it is put at 3 sd: a
     member that often cries is believed less.
     """
-    if np.isnan(score) or about[COUNT] < MIN_COUNT:
+    if not abs(score) < LARGEST or about[COUNT] < MIN_COUNT:
         return np.nan
     sd = np.sqrt(about[VARIANCE]) + 1e-9 + 0.001 * abs(about[MEAN])
     unit = max(sd, (about[THIRD] - about[MEAN]) / 3.0)
@@ -162,10 +162,13 @@ def _standardise(score: float, about: Floats) -> float:
 @kernel
 def _learn(score: float, full: int, about: Floats) -> None:
     """Running moments: the first ``full`` scores weigh as they are, later ones little."""
-    if np.isnan(score):
+    if not abs(score) < LARGEST:
         return
     about[COUNT] += 1
     n = about[COUNT]
+    if n == 1:
+        for k in range(THIRD, FIRST + 1):
+            about[k] = score
     if n <= full:
         weight = n
         if n > MIN_COUNT:

@@ -21,8 +21,9 @@ RAW, LEVEL, SHAPE = 0, 1, 2
 WINDOWS, LEARNED, STORED, SKIPPED, JUDGED = range(5)
 """Columns of ``counters``."""
 
-COUNT, CENTER, SQUARES, LOW, HIGH, SCALE = range(6)
-"""Last axis of ``spread``: what the first half of the warm-up says about a channel."""
+COUNT, CENTER, SQUARES, LOW, HIGH, SCALE, REFERENCE = range(7)
+"""Last axis of ``spread``: the values of a channel since it first moved, then its scale (0 = not
+yet known, negative = provisional) and the center that goes with it."""
 
 TYPICAL, LIMIT = range(2)
 """Columns of ``gate``: running mean and running quantile of the scores."""
@@ -62,7 +63,7 @@ def knn_pass(
         NaN, infinite or beyond 1e100 = missing; a window without any value is neither judged nor
         learned.
     counters : int64 (slots, 5)
-    spread : float64 (slots, C, 6)
+    spread : float64 (slots, C, 7)
     gate : float64 (slots, 2)
     memory : float32 (slots, D, M)
         One column a stored window, NaN = missing; zeros where there is none yet.
@@ -79,7 +80,9 @@ def knn_pass(
     keep : int
         The first so many columns are never overwritten; the others are a ring.
     warm_up : int
-        Windows that are not judged; center and scale come from the first half of them.
+        Windows that are not judged; half as many values of a channel, from where it first moves,
+        give its center and scale. One that stood still in them has the least scale until then;
+        one that did not come counts as missing.
     quantile : float
         Windows that score above this running quantile are not stored ...
     max_skipped : int
@@ -122,9 +125,10 @@ def knn_pass(
             if blank:
                 continue
             counters[s, LEARNED] += 1
-            if not ready:
-                _measure(x[i, -1], spread[s], counters[s, LEARNED] >= warm_up // 2)
-            elif offered and _admit(causal[i], gate[s, LIMIT], max_skipped, counters[s]):
+            _measure(x[i, -1], spread[s], warm_up // 2, memory[s])
+            if counters[s, LEARNED] == warm_up // 2:
+                _hold_constants(spread[s])
+            if ready and offered and _admit(causal[i], gate[s, LIMIT], max_skipped, counters[s]):
                 stored = counters[s, STORED]
                 m = stored
                 if stored >= keep:
@@ -147,24 +151,48 @@ def _is_blank(window: Floats) -> bool:
 
 
 @kernel
-def _measure(row: Floats, spread: Floats, last: bool) -> None:
-    """Take one row into center, squares and range; with ``last`` fix the scale."""
+def _measure(row: Floats, spread: Floats, needed: int, memory: NDArray[np.float32]) -> None:
+    """Fix the scale of each channel once it has given ``needed`` values since it first moved.
+
+    What the memory holds of it in a provisional scale is forgotten then.
+    """
+    size = memory.shape[0] // row.shape[0]
     for c in range(row.shape[0]):
-        value = row[c]
+        value, about = row[c], spread[c]
+        if about[SCALE] > 0 or not abs(value) < LARGEST:
+            continue
+        if about[COUNT] == 0 or (about[LOW] == value and about[HIGH] == value):
+            about[COUNT], about[CENTER] = 1.0, value
+            about[LOW], about[HIGH] = value, value
+            continue
+        about[COUNT] += 1.0
+        step = value - about[CENTER]
+        about[CENTER] += step / about[COUNT]
+        about[SQUARES] += step * (value - about[CENTER])
+        about[LOW], about[HIGH] = min(about[LOW], value), max(about[HIGH], value)
+        if about[COUNT] >= needed:
+            for j in range(c * size, (c + 1) * size if about[SCALE] < 0 else 0):
+                for m in range(memory.shape[1]):
+                    memory[j, m] = np.nan
+            sd = np.sqrt(about[SQUARES] / about[COUNT])
+            about[SCALE] = max(sd, (about[HIGH] - about[LOW]) / 4, _least_scale(about[CENTER]))
+            about[REFERENCE] = about[CENTER]
+
+
+@kernel
+def _hold_constants(spread: Floats) -> None:
+    """Give channels that stood still so far the least scale: a first move is loud."""
+    for c in range(spread.shape[0]):
         about = spread[c]
-        if abs(value) < LARGEST:
-            about[COUNT] += 1.0
-            step = value - about[CENTER]
-            about[CENTER] += step / about[COUNT]
-            about[SQUARES] += step * (value - about[CENTER])
-            about[LOW] = value if about[COUNT] == 1 else min(about[LOW], value)
-            about[HIGH] = value if about[COUNT] == 1 else max(about[HIGH], value)
-        if last:
-            about[SCALE] = 1.0
-            if about[COUNT] > 0:
-                sd = np.sqrt(about[SQUARES] / about[COUNT])
-                floor = 1e-9 * abs(about[CENTER]) + 1e-12
-                about[SCALE] = max(sd, (about[HIGH] - about[LOW]) / 4, floor)
+        if about[SCALE] == 0 and about[COUNT] > 0 and about[LOW] == about[HIGH]:
+            about[SCALE] = -_least_scale(about[CENTER])
+            about[REFERENCE] = about[CENTER]
+
+
+@kernel
+def _least_scale(center: float) -> float:
+    """Far below anything that is not constant."""
+    return 1e-9 * abs(center) + 1e-12
 
 
 @kernel
@@ -176,7 +204,10 @@ def _represent(
     sums: Floats,
     out: NDArray[np.float32],
 ) -> None:
-    """Write the representation, channel by channel; ``sums`` (5, C) is scratch."""
+    """Write the representation, channel by channel; ``sums`` (5, C) is scratch.
+
+    A channel without a scale counts as missing.
+    """
     length, n_channels = window.shape
     per_channel = out.shape[0] // n_channels
     sums[:] = 0.0
@@ -184,8 +215,8 @@ def _represent(
     for b in range(points):
         for t in range(b * length // points, (b + 1) * length // points):
             for c in range(n_channels):
-                if abs(window[t, c]) < LARGEST:
-                    z = (window[t, c] - spread[c, CENTER]) / spread[c, SCALE]
+                if abs(window[t, c]) < LARGEST and spread[c, SCALE] != 0:
+                    z = (window[t, c] - spread[c, REFERENCE]) / abs(spread[c, SCALE])
                     if abs(z) > 8.0:
                         z = np.copysign(8.0 + 8.0 * np.log(abs(z) / 8.0), z)
                     part[c] += z

@@ -47,7 +47,8 @@ def mahalanobis_pass(
         S_jj <- S_jj + min(1, d w) (ridge S_jj + floor_j)     for one j, the next one each row
         S_jj <- S_jj + w S_jj                                 for every missing j (delta_j = 0)
 
-    of which only the Cholesky factor is kept: U'U = S.
+    of which only the Cholesky factor is kept: U'U = S. A coordinate that gets its first value after
+    the warm-up has no covariance with the others: the warm-up begins anew with that row.
 
     Parameters
     ----------
@@ -95,6 +96,9 @@ def mahalanobis_pass(
                     _solve_upper(factor[s], y)
                     _blame(delta, y, shares[i])
         if work & 2 and present > 0:
+            if learned >= warm_up and _has_newcomer(x[i], mean[s]):
+                _forget_all(delta, mean[s], factor[s])
+                learned = counters[s, LEARNED] = 0
             if learned < warm_up:
                 _gather(x[i], delta, learned + 1, mean[s], factor[s])
                 counters[s, LEARNED] += 1
@@ -106,6 +110,24 @@ def mahalanobis_pass(
                     w = 1.0 / min(learned + 1, horizon)
                     _forget_and_add(x[i], delta, w, learned % d, ridge, mean[s], factor[s], y)
                 _track(causal[i], quantile, gate[s], counters[s])
+
+
+@kernel
+def _has_newcomer(x: Floats, mean: Floats) -> bool:
+    """True if a coordinate that never had a value has one now."""
+    for j in range(x.shape[0]):
+        if np.isnan(mean[j]) and abs(x[j]) < LARGEST:
+            return True
+    return False
+
+
+@kernel
+def _forget_all(delta: Floats, mean: Floats, S: Floats) -> None:
+    """Begin the warm-up anew."""
+    for j in range(mean.shape[0]):
+        delta[j], mean[j] = 0.0, np.nan
+        for k in range(mean.shape[0]):
+            S[j, k] = 0.0
 
 
 @kernel

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MEMORY = 256
 """Finite values that the robust statistics look back on."""
 
+LARGEST = 1e100
+"""Larger values count as missing: their squares would overflow."""
+
 FEW = 8
 """With fewer values than this the spread is not trusted."""
 
@@ -67,7 +70,7 @@ def robust_pass(
             if wanted:
                 center[k, c], scale[k, c] = _median_mad(ring, ranks, n)
             x = values[i, c]
-            if not np.isfinite(x):
+            if not abs(x) < LARGEST:
                 continue
             if n == 0:
                 for j in range(MEMORY):
@@ -130,7 +133,7 @@ def ew_pass(
                 center[k, c] = mean[s, c] if n > 0 else np.nan
                 scale[k, c] = _bounded(np.sqrt(variance[s, c]), mean[s, c], n)
             x = values[i, c]
-            if np.isfinite(x):
+            if abs(x) < LARGEST:
                 known[s, c] = n + 1
                 rate = max(alpha, 1.0 / (n + 1))
                 error = x - mean[s, c]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,8 @@ Model = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(weights (G, n), x (G, R, D), seen (G, R, D)) -> (G, R, ...)."""
 
 CLIP = 8.0
+_one_at_a_time = threading.RLock()
+"""The number of threads belongs to the whole process: models of one process take turns."""
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -39,12 +42,13 @@ def choose_device(wanted: str) -> torch.device:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Keep torch to one thread: sums do not depend on how many there are."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    with _one_at_a_time:
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
 
 class BatchRunner:
@@ -76,8 +80,8 @@ class BatchRunner:
         self,
         model: Model,
         *,
-        groups: int = 8,
-        rows: int = 32,
+        groups: int = 32,
+        rows: int = 8,
         device: str = "auto",
         half: bool = False,
     ) -> None:

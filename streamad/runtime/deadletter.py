@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
@@ -11,7 +12,7 @@ from urllib.parse import quote
 import orjson
 
 from streamad.core.data import Reject
-from streamad.core.errors import ConnectorError
+from streamad.core.errors import ConfigError, ConnectorError
 
 
 class DeadLetterFile:
@@ -36,15 +37,40 @@ class DeadLetterFile:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._pattern = os.fspath(path)
         self._files: dict[str, IO[bytes]] = {}
+        self._opened: set[str] = set()
 
     def open(self, partition: str, position: Mapping[str, Any] | None) -> None:
-        """Begin or go on with a partition at the position of its checkpoint."""
+        """Begin or go on with a partition at the position of its checkpoint.
+
+        Raises
+        ------
+        ConfigError
+            If a second partition would write into the same file.
+        ConnectorError
+            If the file is shorter than the checkpoint says, or cannot be written.
+        """
         path = self._path(partition)
-        if path.exists():
-            with _errors(path):
-                os.truncate(path, int(position["bytes"]) if position else 0)
-                if path.stat().st_size == 0:
-                    path.unlink()
+        if any(other != partition and self._path(other) == path for other in self._opened):
+            raise ConfigError(
+                f"{path} would take rejected rows of several partitions: put {{partition}} into "
+                "the name"
+            )
+        self._opened.add(partition)
+        before = self._files.pop(partition, None)
+        with _errors(path):
+            if before is not None:
+                before.close()
+            length = int(position["bytes"]) if position else 0
+            size = path.stat().st_size if path.exists() else 0
+            if size < length:
+                raise ConnectorError(
+                    f"{path} has {size} bytes, the checkpoint covers {length}: restore the file, "
+                    "or start in an empty folder"
+                )
+            if length:
+                os.truncate(path, length)
+            else:
+                path.unlink(missing_ok=True)
 
     def write(self, partition: str, rejects: Sequence[Reject]) -> None:
         """Append rejected rows."""
@@ -76,9 +102,10 @@ class DeadLetterFile:
             return {"bytes": path.stat().st_size if path.exists() else 0}
 
     def close(self) -> None:
-        """Close the files."""
+        """Close the files; what was not flushed may be lost."""
         for file in self._files.values():
-            file.close()
+            with suppress(OSError):
+                file.close()
         self._files.clear()
 
     def _path(self, partition: str) -> Path:

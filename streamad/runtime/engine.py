@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +19,7 @@ from streamad.core.protocols import Assigned, Lost, Revoked, Sink, Source, State
 from streamad.pipeline import Output, Pipeline
 from streamad.runtime.checkpoints import crash_point
 from streamad.runtime.deadletter import DeadLetterFile
-from streamad.runtime.telemetry import Counters
+from streamad.runtime.telemetry import Counters, Progress, Summary
 
 log = logging.getLogger(__name__)
 
@@ -45,59 +47,6 @@ class EngineSettings:
     checkpoint_every_s: float = 10.0
     keep: int = 3
     max_failed_checkpoints: int = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a run stands.
-
-    Attributes
-    ----------
-    rows : int
-        Rows processed, those before a restart included.
-    total_rows : int or None
-        Rows in all, where the source knows.
-    rows_per_s : float
-        Since this process started.
-    alerts : int
-        Episodes opened.
-    watermark_ns : int or None
-        Event time reached.
-    """
-
-    rows: int
-    total_rows: int | None
-    rows_per_s: float
-    alerts: int
-    watermark_ns: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What a run did.
-
-    Attributes
-    ----------
-    counters : Counters
-        Over all partitions, rows before a restart included.
-    seconds : float
-        Of this process.
-    rows_here : int
-        Rows processed by this process.
-    series : int
-        Series with state at the end.
-    finished : bool
-        True when the source ended; False when the run was stopped.
-    resumed_at : mapping of str to int
-        Offset at which each partition went on; 0 = from the start.
-    """
-
-    counters: Counters
-    seconds: float
-    rows_here: int
-    series: int
-    finished: bool
-    resumed_at: Mapping[str, int]
 
 
 @dataclass(slots=True)
@@ -129,8 +78,8 @@ class Engine:
         Called after every batch.
     stop : threading.Event, optional
         Set it to drain: finish the batch in hand, checkpoint, return.
-    clock : callable
-        Monotonic seconds. State never sees it.
+    clock, sleep : callable
+        Monotonic seconds, and a wait for some. State never sees them.
 
     Notes
     -----
@@ -151,6 +100,7 @@ class Engine:
         on_progress: Callable[[Progress], None] | None = None,
         stop: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._source = source
         self._make_pipeline = make_pipeline
@@ -161,6 +111,7 @@ class Engine:
         self._on_progress = on_progress
         self._stop = stop or threading.Event()
         self._clock = clock
+        self._sleep = sleep
         self._partitions: dict[str, _Partition] = {}
         self._resumed_at: dict[str, int] = {}
         self._failed = 0
@@ -198,10 +149,11 @@ class Engine:
             if not finished:
                 self._checkpoint(list(self._partitions))
         finally:
-            for sink in self._sinks:
-                sink.close()
-            self._dead_letter.close()
-            self._source.close()
+            with ExitStack() as stack:
+                stack.callback(self._source.close)
+                stack.callback(self._dead_letter.close)
+                for sink in reversed(self._sinks):
+                    stack.callback(sink.close)
         return self._summary(finished)
 
     def _follow_assignment(self) -> None:
@@ -224,6 +176,7 @@ class Engine:
         positions: Sequence[Mapping[str, Any] | None] = [None] * len(self._sinks)
         dead_letter: Mapping[str, Any] | None = None
         if checkpoint is not None:
+            self._refuse_changed(name, checkpoint.meta.get("source"))
             held.pipeline.restore(checkpoint.arrays)
             held.next_offset = checkpoint.next_offset
             held.counters = Counters(**checkpoint.meta["counters"])
@@ -237,6 +190,15 @@ class Engine:
         self._dead_letter.open(name, dead_letter)
         self._partitions[name] = held
         self._resumed_at[name] = held.next_offset
+
+    def _refuse_changed(self, name: str, before: object) -> None:
+        """A snapshot goes on over the data that it was made from, or not at all."""
+        now = _plain(self._source.identity)
+        if before != now:
+            raise StateError(
+                f"partition {name!r}: the source has changed since the snapshot ({before} then, "
+                f"{now} now): restore the data, or start in an empty folder"
+            )
 
     def _process(self, batch: Batch) -> None:
         held = self._partitions[batch.partition]
@@ -259,7 +221,7 @@ class Engine:
                     sink.write(partition, out.scores, out.alerts)
                 except Backpressure as full:
                     log.warning("%s; trying again in %s s", full, full.retry_after_s)
-                    self._stop.wait(full.retry_after_s)
+                    self._sleep(full.retry_after_s)
                     continue
                 break
         self._dead_letter.write(partition, out.rejects)
@@ -270,6 +232,9 @@ class Engine:
             held = self._partitions.get(reject.partition)
             if held is not None:
                 self._dead_letter.write(reject.partition, [reject])
+                if reject.offset is not None:
+                    held.next_offset = max(held.next_offset, reject.offset + 1)
+                held.dirty = True
                 seen = held.counters.rejects
                 seen[reject.reason] = seen.get(reject.reason, 0) + 1
 
@@ -321,6 +286,7 @@ class Engine:
                 "dead_letter": dict(self._dead_letter.flush(name)),
                 "counters": held.counters.document(),
                 "finished": held.finished,
+                "source": _plain(self._source.identity),
             }
             crash_point("after_flush")
             self._store.save(
@@ -371,6 +337,11 @@ class Engine:
             finished,
             dict(self._resumed_at),
         )
+
+
+def _plain(identity: Mapping[str, Any]) -> Any:
+    """As JSON gives it back."""
+    return json.loads(json.dumps(identity))
 
 
 def _count(counters: Counters, out: Output) -> None:

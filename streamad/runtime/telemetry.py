@@ -1,7 +1,8 @@
-"""What a run counts."""
+"""What a run counts, where it stands, what it did."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -50,3 +51,56 @@ class Counters:
         for mine, theirs in ((self.episodes, other.episodes), (self.rejects, other.rejects)):
             for name, n in theirs.items():
                 mine[name] = mine.get(name, 0) + n
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run stands.
+
+    Attributes
+    ----------
+    rows : int
+        Rows processed, those before a restart included.
+    total_rows : int or None
+        Rows in all, where the source knows.
+    rows_per_s : float
+        Since this process started.
+    alerts : int
+        Episodes opened.
+    watermark_ns : int or None
+        Event time reached.
+    """
+
+    rows: int
+    total_rows: int | None
+    rows_per_s: float
+    alerts: int
+    watermark_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run did.
+
+    Attributes
+    ----------
+    counters : Counters
+        Over all partitions, rows before a restart included.
+    seconds : float
+        Of this process.
+    rows_here : int
+        Rows processed by this process.
+    series : int
+        Series with state at the end.
+    finished : bool
+        True when the source ended; False when the run was stopped.
+    resumed_at : mapping of str to int
+        Offset at which each partition went on; 0 = from the start.
+    """
+
+    counters: Counters
+    seconds: float
+    rows_here: int
+    series: int
+    finished: bool
+    resumed_at: Mapping[str, int]

@@ -65,6 +65,11 @@ class ListSource:
         return self._schema
 
     @property
+    def identity(self) -> Mapping[str, Any]:
+        """Nothing has to stay."""
+        return {}
+
+    @property
     def total_rows(self) -> int | None:
         """Rows in all."""
         return sum(self._end.values())

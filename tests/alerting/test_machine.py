@@ -342,3 +342,14 @@ def test_the_count_of_criticality_goes_through_a_snapshot():
     second = make(rules)
     second.restore(first.snapshot())
     assert [alert.event for alert in second.step(rows([1.2], times=[2]))] == ["open"]
+
+
+def test_with_criticality_rows_that_were_not_judged_still_end_by_no_data():
+    rules = EpisodeRules(criticality_rows=3, no_data_after_ns=5)
+    found = events(rules, [1.2, 1.2, 1.2] + [NAN] * 10)
+    assert found == [("open", "open", 2), ("resolve", "no_data", 7)]
+
+
+def test_alerts_of_criticality_tell_the_score_over_its_line():
+    alerts = make(EpisodeRules(criticality_rows=3)).step(rows([4.0, 4.0, 9.0]))
+    assert (alerts[0].ratio, alerts[0].peak_ratio) == (9.0, 9.0)

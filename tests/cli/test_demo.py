@@ -62,8 +62,9 @@ def events_of(folder):
 
 
 def episode(first, last, start=0):
+    begin, end = start + first, start + last
     return Episode(
-        "alt_0", "s", "d", "warning", start + first, start + last, False, first, 2.0, (), "", None
+        "alt_0", "s", "d", "warning", begin, end, False, begin, end, first, 2.0, (), "", None
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from streamad.cli import progress
 from streamad.cli.progress import ProgressLine, describe
-from streamad.runtime.engine import Progress
+from streamad.runtime.telemetry import Progress
 
 
 class Terminal(io.StringIO):

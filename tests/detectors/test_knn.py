@@ -108,3 +108,14 @@ def test_a_constant_channel_that_wakes_gives_a_finite_score():
 def test_parameters_out_of_range_are_refused(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         Knn(**wrong)
+
+
+def test_a_machine_that_starts_switched_off_is_judged_as_well_as_one_that_runs():
+    def contrast(values):
+        causal = judge(small(), values).causal
+        return np.nanmax(causal[-200:-150]) / np.nanquantile(causal[-600:-210], 0.99)
+
+    running = wave()
+    running[-200:-180] = running[-230:-210].mean()
+    late = np.concatenate([np.zeros((700, 1)), running])
+    assert contrast(late) > 0.5 * contrast(running)

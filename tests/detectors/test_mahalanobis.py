@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from reference.judging import judge, two_pumps, water_flow
 
+import streamad
 from streamad.core.errors import ConfigError
 from streamad.detectors.mahalanobis import Mahalanobis
 
@@ -90,3 +91,13 @@ def test_a_channel_that_comes_late_is_learned():
 def test_parameters_out_of_range_are_refused(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         Mahalanobis(**wrong)
+
+
+def test_a_channel_that_first_comes_after_the_warm_up_starts_it_anew():
+    rng = np.random.default_rng(3)
+    values = rng.normal(size=(2000, 2))
+    values[:1000, 1] = np.nan
+    causal = streamad.score(values, "mahalanobis").causal
+    judged = np.flatnonzero(~np.isnan(causal))
+    assert 1100 < judged[judged > 1005][0] < 1200
+    assert np.nanmax(causal[1000:]) < 3 * np.nanmax(causal[:1000])

@@ -60,7 +60,15 @@ def test_a_silent_detector_has_no_care():
 def test_the_parts_come_in_the_order_in_which_they_should_be_read():
     card = scorecard(rows(), ALARMS, labels(severity=np.array([1.0])))
     parts = ["data", "care", "events", "at_budget", "ranking", "severity", "legacy"]
-    assert list(card) == parts
+    assert list(card) == [*parts, "random"]
+
+
+def test_every_part_has_its_counterpart_of_a_random_score():
+    card = scorecard(rows(), ALARMS, labels(severity=np.array([1.0])))
+    for part in ("care", "events", "at_budget", "severity"):
+        assert set(card["random"][part]) == set(card[part]), part
+    duty = card["random"]["events"]["alarm_duty"]
+    assert 0 < duty < 1
 
 
 def test_the_random_score_and_the_positive_share_stand_beside_the_ranking():
@@ -90,7 +98,7 @@ def test_the_data_are_described():
 
 def test_series_with_several_events_have_no_care():
     card = scorecard(rows(), ALARMS, labels(EVENT, (800, 810)))
-    assert card["care"] == {"why": "CARE takes one event a series, 1 series have more"}
+    assert card["care"] == {"why": "CARE takes one event a series; series with more: 1"}
 
 
 def test_the_care_protocol_proper_may_be_handed_in():

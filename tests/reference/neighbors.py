@@ -46,15 +46,15 @@ def knn_scores(
     windows = np.where(np.abs(windows) < 1e100, windows, np.nan)
     gate = Gate(quantile, max_skipped)
     scores, shares = np.full(n, np.nan), np.full((n, n_channels), 1 / n_channels)
-    fixed, ring, rows = [], [], []
+    fixed, ring = [], []
+    center, scale = np.zeros(n_channels), np.full(n_channels, np.nan)
+    moving, final = [[] for _ in range(n_channels)], np.zeros(n_channels, bool)
     learned = now = 0
     for i, window in enumerate(windows):
         blank = np.isnan(window).all()
         if blank:
             now += now > 0
             continue
-        if learned == warm_up // 2:
-            center, scale = center_and_scale(np.array(rows))
         if learned >= warm_up // 2:
             query = representation(window, center, scale, features, points)
         if learned >= warm_up:
@@ -69,9 +69,14 @@ def knn_scores(
                 parts = np.nansum([f[2] for f in found], axis=(0, 2))
                 if parts.sum() > 0:
                     shares[i] = parts / parts.sum()
-        if learned < warm_up // 2:
-            rows.append(window[-1])
-        elif now % every == 0 and gate.lets_in(scores[i]):
+        for c in measure(window[-1], moving, final, center, scale, warm_up // 2):
+            for _, past in fixed + ring:
+                past[c] = np.nan
+        if learned == warm_up // 2 - 1:
+            for c in np.flatnonzero(np.isnan(scale)):
+                if len(moving[c]) == 1:
+                    center[c], scale[c] = moving[c][0], least_scale(moving[c][0])
+        if learned >= warm_up // 2 and now % every == 0 and gate.lets_in(scores[i]):
             if len(fixed) < keep:
                 fixed.append((now, query))
             else:
@@ -82,13 +87,28 @@ def knn_scores(
     return scores, shares
 
 
-def center_and_scale(rows):
-    """Mean, and the larger of standard deviation and a quarter of the range, per channel."""
-    center, scale = np.zeros(rows.shape[1]), np.ones(rows.shape[1])
-    for c, column in enumerate(rows.T):
-        known = column[~np.isnan(column)]
-        if len(known):
+def measure(row, moving, final, center, scale, needed):
+    """Fix centre and scale of channels that gave enough values since they first moved.
+
+    Gives the channels that had a provisional scale before.
+    """
+    changed = []
+    for c, value in enumerate(row):
+        if np.isnan(value) or final[c]:
+            continue
+        if len(set(moving[c])) == 1 and moving[c][0] == value:
+            moving[c] = [value]
+        else:
+            moving[c].append(value)
+        known = np.array(moving[c])
+        if len(known) >= needed and np.ptp(known) > 0:
+            if not np.isnan(scale[c]):
+                changed.append(c)
             center[c] = known.mean()
-            floor = 1e-9 * abs(center[c]) + 1e-12
-            scale[c] = max(known.std(), np.ptp(known) / 4, floor)
-    return center, scale
+            scale[c] = max(known.std(), np.ptp(known) / 4, least_scale(center[c]))
+            final[c] = True
+    return changed
+
+
+def least_scale(center):
+    return 1e-9 * abs(center) + 1e-12

@@ -16,6 +16,16 @@ def mahalanobis_scores(x, n_channels, horizon, ridge, warm_up, quantile=1.0, max
         if not present.any():
             continue
         delta = np.nan_to_num(row - mean)
+        newcomer = (present & np.isnan(mean)).any()
+        if learned >= warm_up:
+            solved = np.linalg.solve(S, delta)
+            scores[i] = np.sqrt(max(delta @ solved, 0) / present.sum())
+            parts = np.maximum(delta * solved, 0).reshape(-1, n_channels).sum(axis=0)
+            if parts.sum() > 0:
+                shares[i] = parts / parts.sum()
+            if newcomer:
+                mean, S, learned = np.full(d, np.nan), np.zeros((d, d)), 0
+                delta = np.zeros(d)
         if learned < warm_up:
             learned += 1
             mean = np.where(np.isnan(mean), row, mean) + delta / learned
@@ -24,11 +34,6 @@ def mahalanobis_scores(x, n_channels, horizon, ridge, warm_up, quantile=1.0, max
                 S /= warm_up
                 S += np.diag(ridge * np.diag(S) + floor_of(mean))
             continue
-        solved = np.linalg.solve(S, delta)
-        scores[i] = np.sqrt(max(delta @ solved, 0) / present.sum())
-        parts = np.maximum(delta * solved, 0).reshape(-1, n_channels).sum(axis=0)
-        if parts.sum() > 0:
-            shares[i] = parts / parts.sum()
         if gate.lets_in(scores[i]):
             w, turn = 1 / min(learned + 1, horizon), learned % d
             held = S.diagonal().copy()
