@@ -109,11 +109,9 @@ def score(
     )
     causal, final = np.full(n, np.nan), np.full(n, np.nan)
     shares = np.full((n, c), np.nan, np.float32) if made.explains and c > 1 else None
-    ends: list[NDArray[np.int64]] = []
+    ends, before = np.arange(made.window.hop - 1, n, made.window.hop), 0
     for positions, windows in windowing.push(rows):
         scores = made.step(windows)
-        before = sum(len(part) for part in ends)
-        ends.append(positions.copy())
         causal[positions] = scores.causal
         if shares is not None and scores.shares is not None:
             shares[positions] = scores.shares
@@ -121,9 +119,10 @@ def score(
             lag = scores.lag if scores.lag is not None else np.full(len(windows), made.lag)
             target = before + np.arange(len(windows)) - lag
             known = (lag >= 0) & (target >= 0)
-            final[np.concatenate(ends)[target[known]]] = scores.final[known]
+            final[ends[target[known]]] = scores.final[known]
+        before += len(windows)
     _, owed = made.close(slot)
     if len(owed):
-        final[np.concatenate(ends)[-len(owed) :]] = owed
+        final[ends[-len(owed) :]] = owed
     final[np.isnan(causal)] = np.nan
     return ScoredSeries(causal, final, made.lag, shares, made)

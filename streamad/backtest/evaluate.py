@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from streamad.backtest.batches import read_batches
 from streamad.core.data import Alert, Floats
 from streamad.core.errors import ConfigError
 
@@ -87,17 +88,11 @@ def vus_windows(source: Source, most_series: int = 1000) -> dict[str, int]:
     from streamad.evaluation.window import PREFIX_ROWS, window_length
 
     first: dict[int, list[Floats]] = {}
-    source.events()
-    while True:
-        batches = source.poll(0.0, 65_536)
-        if not batches and source.exhausted():
-            break
-        source.rejects()
-        for batch in batches:
-            for code in np.unique(batch.codes).tolist():
-                held = first.setdefault(code, []) if len(first) < most_series else first.get(code)
-                if held is not None and sum(map(len, held)) < PREFIX_ROWS:
-                    held.append(batch.values[batch.codes == code, 0])
+    for batch in read_batches(source):
+        for code in np.unique(batch.codes).tolist():
+            held = first.setdefault(code, []) if len(first) < most_series else first.get(code)
+            if held is not None and sum(map(len, held)) < PREFIX_ROWS:
+                held.append(batch.values[batch.codes == code, 0])
     names = source.schema.series
     return {names[code]: window_length(np.concatenate(held)) for code, held in first.items()}
 

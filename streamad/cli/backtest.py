@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,8 +18,6 @@ from streamad.core.errors import ConfigError
 if TYPE_CHECKING:
     from streamad.backtest import RunResult
     from streamad.config import Config
-    from streamad.core.data import Batch
-    from streamad.core.protocols import Source
 
 EXAMPLES = (
     "streamad backtest --data flow.parquet --time ts --key pump --detector knn",
@@ -96,6 +93,7 @@ def backtest_command(
 
 def write_run_report(config: Config, folder: Path, n_rows: int) -> Path:
     """The page of a finished run; raw values are read a second time unless there are too many."""
+    from streamad.backtest import read_batches
     from streamad.config import make_source
     from streamad.reporting.report import write_report
 
@@ -103,7 +101,7 @@ def write_run_report(config: Config, folder: Path, n_rows: int) -> Path:
         return write_report(folder)
     source = make_source(config)
     try:
-        return write_report(folder, _batches(source, config.runtime.batch_rows))
+        return write_report(folder, read_batches(source, config.runtime.batch_rows))
     finally:
         source.close()
 
@@ -176,16 +174,6 @@ def _guessed(
     tree, text = guess_config(data, time=time, key=key, values=values or None)
     note(f"# guessed from the data; save it as pipeline.yaml to change it\n{text}")
     return config_from(tree, overrides)
-
-
-def _batches(source: Source, n_rows: int) -> Iterator[Batch]:
-    """All batches of a source, in order."""
-    source.events()
-    while True:
-        found = source.poll(0.0, n_rows)
-        if not found and source.exhausted():
-            return
-        yield from found
 
 
 def _stamp(pipeline: str) -> str:

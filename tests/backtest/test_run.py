@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from streamad.backtest import backtest
-from streamad.config import config_from
+from streamad.backtest import backtest, read_batches
+from streamad.config import config_from, make_source
 from streamad.core.errors import ConfigError, ConnectorError, StateError
 from streamad.runtime.checkpoints import FileStateStore
 
@@ -96,3 +96,10 @@ def test_a_long_stretch_of_refused_rows_is_kept_once_when_a_run_goes_on(tmp_path
     lines = (tmp_path / "out" / "rejects.jsonl").read_bytes().splitlines()
     assert result.rejects == {"time": 150_000}
     assert len({json.loads(line)["offset"] for line in lines}) == len(lines) == 150_000
+
+
+def test_a_source_with_very_many_refused_rows_is_read_to_its_end(tmp_path):
+    write(tmp_path / "bad.parquet", 5000, bad=150_000)
+    source = make_source(config(tmp_path / "bad.parquet"))
+    assert sum(len(batch) for batch in read_batches(source)) == 5000
+    source.close()
