@@ -1,11 +1,12 @@
 """Accuracy of detectors over a folder of labelled series.
 
-python benchmarks/accuracy.py --data FOLDER --detector fusion,knn --jobs 2 --out accuracy.json
+python benchmarks/accuracy.py --data FOLDER --detector fusion,fusion:fast,knn --out accuracy.json
 
 The folder holds a ``manifest.json`` (see ``series_folder.py``; ``datasets.py`` makes one from
-downloads). Every series is scored row by row in one default configuration; the result has two
-entries a series and detector, causal and final. ``norm`` and ``random`` are baselines. Entries
-that the output file already has are kept, so that an interrupted run goes on where it stopped.
+downloads). Every series is scored row by row in one configuration, the default one or a preset
+(``fusion:fast``); the result has two entries a series and detector, causal and final. ``norm`` and
+``random`` are baselines. Entries that the output file already has are kept, so that an interrupted
+run goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -26,16 +27,17 @@ from typing import Any
 import judge
 import series_folder
 import summary
+import tables
+from judge import Contender
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 import streamad
 from streamad.core.errors import ConfigError, StreamadError
 from streamad.core.versions import versions
 
 Results = list[dict[str, Any]]
-Work = tuple[Path, series_folder.Entry, list[str]]
+Work = tuple[Path, series_folder.Entry, list[Contender]]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,10 +55,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(given: argparse.Namespace, console: Console) -> int:
-    detectors = summary.ordered(name.strip() for name in given.detector.split(",") if name.strip())
-    if not detectors:
+    names = summary.ordered(name.strip() for name in given.detector.split(",") if name.strip())
+    if not names:
         raise ConfigError("--detector needs at least one name, as in --detector fusion,knn")
-    configurations = {name: judge.configuration(name) for name in detectors}
+    contenders = [judge.contender(name) for name in names]
+    configurations = {one.label: judge.configuration(one) for one in contenders}
     folder, out = Path(given.data), Path(given.out)
     manifest = series_folder.read_manifest(folder)
     everything = series_folder.entries(manifest)
@@ -92,7 +95,7 @@ def _run(given: argparse.Namespace, console: Console) -> int:
     order = {(entry.dataset, entry.name): i for i, entry in enumerate(everything)}
     results = complete(document["series"])
     failures: Results = []
-    work = pending(folder, chosen, detectors, results)
+    work = pending(folder, chosen, contenders, results)
     with _progress(console) as progress:
         bar = progress.add_task("series", total=len(chosen), completed=len(chosen) - len(work))
         for entry, found, failed in _judged(work, given.jobs):
@@ -100,8 +103,8 @@ def _run(given: argparse.Namespace, console: Console) -> int:
             failures += failed
             write_results(out, {**environment, "failures": failures}, results, order)
             progress.update(bar, advance=1, description=entry.dataset)
-    wide = None if sys.stdout.isatty() else 60 + 20 * len(detectors)
-    print_tables(read_results(out), Console(width=wide))
+    wide = None if sys.stdout.isatty() else max(140, 60 + 20 * len(contenders))
+    tables.show(read_results(out), Console(width=wide))
     for failure in failures:
         console.print(f"failed: {failure['name']} {failure['detector']}: {failure['error']}")
     return 1 if failures else 0
@@ -128,31 +131,36 @@ def complete(results: Results) -> Results:
 
 
 def pending(
-    folder: Path, chosen: list[series_folder.Entry], detectors: list[str], results: Results
+    folder: Path,
+    chosen: list[series_folder.Entry],
+    contenders: list[Contender],
+    results: Results,
 ) -> list[Work]:
     """Series with the detectors that have no entries yet, small series first."""
     have = {key(result) for result in results}
     work: list[Work] = []
     for entry in sorted(chosen, key=lambda entry: entry.rows * len(entry.columns)):
-        missing = [name for name in detectors if (entry.dataset, entry.name, name) not in have]
+        missing = [one for one in contenders if (entry.dataset, entry.name, one.label) not in have]
         if missing:
             work.append((folder, entry, missing))
     return work
 
 
-def one_series(folder: Path, entry: series_folder.Entry, detectors: list[str]) -> tuple[Any, ...]:
+def one_series(
+    folder: Path, entry: series_folder.Entry, contenders: list[Contender]
+) -> tuple[Any, ...]:
     """Entries of one series, and its failures: one bad detector or file must not end a long run."""
     try:
         task = judge.prepare(*series_folder.load(folder, entry), entry)
     except ConfigError as error:
-        return entry, [], [_failure(entry, name, error) for name in detectors]
+        return entry, [], [_failure(entry, one.label, error) for one in contenders]
     found: Results = []
     failed: Results = []
-    for name in detectors:
+    for one in contenders:
         try:
-            found += judge.judge(task, name)
+            found += judge.judge(task, one)
         except Exception as error:  # noqa: BLE001 - whatever a foreign detector raises
-            failed.append(_failure(entry, name, error))
+            failed.append(_failure(entry, one.label, error))
     return entry, found, failed
 
 
@@ -162,18 +170,19 @@ def _failure(entry: series_folder.Entry, detector: str, error: Exception) -> dic
 
 
 def _judged(work: list[Work], jobs: int) -> Iterator[tuple[Any, ...]]:
-    names = summary.ordered(name for _, _, missing in work for name in missing)
+    distinct = {one.label: one for _, _, missing in work for one in missing}
+    contenders = list(distinct.values())
     if not work:
         return
     if jobs <= 1:
-        judge.warm(names)
+        judge.warm(contenders)
         for item in work:
             yield one_series(*item)
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        jobs, mp_context=context, initializer=judge.warm, initargs=(names,)
+        jobs, mp_context=context, initializer=judge.warm, initargs=(contenders,)
     ) as pool:
         futures = [pool.submit(one_series, *item) for item in work]
         try:
@@ -236,45 +245,6 @@ def _lines(results: Results) -> str:
     return "[\n" + ",\n".join(texts) + "\n]"
 
 
-def print_tables(document: dict[str, Any], console: Console) -> None:
-    """Mean VUS-PR by data set, and the published ranking with ours inserted."""
-    results = document["series"]
-    finals, causals = (summary.by_dataset(results, form) for form in ("final", "causal"))
-    detectors = summary.ordered(result["detector"] for result in results)
-    table = Table(title="VUS-PR by data set, final / causal (mean over files)")
-    for column in ("data set", "files", "positive", "chance", *detectors):
-        table.add_column(column, justify="left" if column == "data set" else "right")
-    for dataset, row in finals.items():
-        files = [r for r in summary.rated(results) if r["dataset"] == dataset]
-        table.add_row(
-            dataset,
-            str(len({r["name"] for r in files})),
-            f"{summary.mean(files, 'positive_share') or 0:.3f}",
-            text(summary.mean(files, "random_vus_pr")),
-            *(f"{text(row.get(n))} / {text(causals[dataset].get(n))}" for n in detectors),
-        )
-    console.print(table)
-    for dataset, found in document["environment"]["published"].items():
-        ours = {
-            f"{name} (final)": value
-            for name, value in finals.get(dataset, {}).items()
-            if value is not None and name != "random"
-        }
-        if not ours:
-            continue
-        board = Table(title=f"{dataset}: published on the {found['source']}, ours inserted")
-        for column in ("rank", "algorithm", "VUS-PR"):
-            board.add_column(column)
-        for rank, name, value, mine in summary.ranking(found["vus_pr"], ours):
-            board.add_row(str(rank), name, f"{value:.3f}", style="bold" if mine else None)
-        console.print(board)
-
-
-def text(value: float | None) -> str:
-    """Three decimals, or a dash."""
-    return "-" if value is None else f"{value:.3f}"
-
-
 def _progress(console: Console) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
@@ -299,7 +269,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data", required=True, help="folder with a manifest.json")
     parser.add_argument(
-        "--detector", required=True, help="names, comma-separated; norm and random are baselines"
+        "--detector",
+        required=True,
+        help="names, comma-separated, a preset after a colon; norm and random are baselines",
     )
     parser.add_argument("--series", default="*", help="only those whose name or path matches")
     parser.add_argument("--max-rows", type=_positive, help="leave longer series out")

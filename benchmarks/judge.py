@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from series_folder import Entry
 from streamad.backtest import score
 from streamad.core.errors import ConfigError
 from streamad.detectors.base import series_rng
-from streamad.detectors.registry import make_detector
+from streamad.detectors.registry import RIVER_PREFIX, detector_class, make_detector, parameters
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -23,6 +23,46 @@ RANDOM_SEEDS = (0, 1, 2)
 DIGITS = 6
 NORM_ROWS = 96
 NORM_PREFIX = 1000
+BASELINES = ("norm", "random")
+LEAST_PREFIX = 32
+"""A shorter training prefix is none: the series begins with a warm-up of its own."""
+SELF_WARM_UP = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A detector with the parameters that it runs with.
+
+    Attributes
+    ----------
+    label : str
+        What results call it.
+    detector : str
+        Name of an installed detector, or ``norm`` or ``random``.
+    params : dict
+    """
+
+    label: str
+    detector: str
+    params: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def takes_prefix(self) -> bool:
+        """True if it is fitted on first rows of any number and can tell their scores afterwards."""
+        if self.detector in BASELINES or self.detector.startswith(RIVER_PREFIX):
+            return False
+        return "keep_prefix" in parameters(detector_class(self.detector))
+
+
+def contender(text: str) -> Contender:
+    """The contender that the command line means: ``name`` or ``name:preset``.
+
+    ``fusion:fast`` is called ``fusion fast``; ``river:<Class>`` is a name as a whole.
+    """
+    name, _, preset = text.partition(":")
+    if not preset or text.startswith(RIVER_PREFIX):
+        return Contender(text, text)
+    return Contender(f"{name} {preset}", name, {"preset": preset})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,29 +140,45 @@ def held(scores: Floats) -> Floats:
     return np.where(at >= 0, scores[np.maximum(at, 0)], np.nan)
 
 
-def run(detector: str, values: Floats, entry: Entry) -> Output:
+def warm_up_rows(split_index: int, n: int) -> int:
+    """Rows that a detector which is fitted on the training prefix takes as its warm-up."""
+    return min(split_index if split_index >= LEAST_PREFIX else SELF_WARM_UP, n)
+
+
+def run(contender: Contender, values: Floats, entry: Entry) -> Output:
     """Scores of a series by an installed detector, or by the baseline ``norm`` or ``random``.
 
     Notes
     -----
-    Detectors run in their default configuration on every series. None is fitted: rows are scored
-    before they are learned. A detector that judges every ``hop``-th row keeps its score until the
-    next.
+    Every series meets the same configuration. Rows are scored before they are learned; a detector
+    that is fitted on its first rows takes the training prefix for it, and these rows have their
+    scores against what they made of it. Such a detector is given the last value of a channel where
+    one is missing, which is what it puts there itself, so that empty rows are judged too: those of
+    the reference implementation are. A detector that hops holds its last score.
     """
     start = time.perf_counter()
-    if detector == "random":
+    if contender.detector == "random":
         scores = random_scores(entry.name, len(values), len(RANDOM_SEEDS))
         return Output(scores, scores, 0, time.perf_counter() - start)
-    if detector == "norm":
+    if contender.detector == "norm":
         causal, final = window_norm(values, entry.split_index)
         return Output(causal, final, NORM_ROWS - 1, time.perf_counter() - start)
-    scored = score(values, detector, channels=entry.columns, name=entry.name)
+    params, fitted = dict(contender.params), contender.takes_prefix
+    if fitted:
+        warm_up = warm_up_rows(entry.split_index, len(values))
+        params |= {"warm_up": warm_up, "keep_prefix": True}
+        values = np.stack([np.nan_to_num(held(channel)) for channel in values.T], axis=1)
+    scored = score(values, contender.detector, channels=entry.columns, name=entry.name, **params)
     seconds = time.perf_counter() - start
-    hop = scored.detector.window.hop
-    causal, final = scored.causal, scored.final
-    if hop > 1:
+    made: Any = scored.detector
+    causal, final, hop = scored.causal, scored.final, made.window.hop
+    if fitted:
+        for scores, first in zip((causal, final), made.prefix_scores(0), strict=True):
+            scores[: len(first)] = first
+    if fitted or hop > 1:
         causal, final = held(causal), held(final)
-    return Output(causal, final, scored.lag * hop, seconds)
+    lag_rows = made.plan(0)["lag"] if fitted else scored.lag * hop
+    return Output(causal, final, lag_rows, seconds)
 
 
 def filled(scores: Floats) -> Floats:
@@ -164,7 +220,8 @@ class Task:
     values : float64 (n, C)
     labels : bool (n,)
     window : int
-        Buffer of VUS: the period of the whole first channel, as the TSB-AD benchmark takes it.
+        Buffer of VUS: the period of the whole first channel, as the TSB-AD benchmark takes it;
+        a missing value counts as the one before it.
     chance : float or None
         VUS-PR of random scores.
     """
@@ -180,13 +237,13 @@ def prepare(values: Floats, labels: Bools, entry: Entry) -> Task:
     """The task that a series poses to every detector."""
     from streamad.evaluation.window import window_length
 
-    window = int(window_length(values[:, 0]))
+    window = int(window_length(np.nan_to_num(held(values[:, 0]))))
     return Task(entry, values, labels, window, random_vus_pr(labels, entry.name, window))
 
 
-def judge(task: Task, detector: str) -> list[dict[str, Any]]:
+def judge(task: Task, contender: Contender) -> list[dict[str, Any]]:
     """Two entries, causal and final, of a detector on a series."""
-    output = run(detector, task.values, task.entry)
+    output = run(contender, task.values, task.entry)
     n, n_channels = task.values.shape
     return [
         {
@@ -194,7 +251,7 @@ def judge(task: Task, detector: str) -> list[dict[str, Any]]:
             "dataset": task.entry.dataset,
             "rows": n,
             "dims": n_channels,
-            "detector": detector,
+            "detector": contender.label,
             "output": form,
             "lag_rows": lag_rows,
             **rate(task.labels, scores, task.window),
@@ -211,32 +268,34 @@ def judge(task: Task, detector: str) -> list[dict[str, Any]]:
     ]
 
 
-def configuration(detector: str) -> dict[str, Any]:
-    """Parameters that a detector runs with.
+def configuration(contender: Contender) -> dict[str, Any]:
+    """Parameters that a contender runs with.
 
     Raises
     ------
     ConfigError
-        If there is no such detector.
+        If there is no such detector, or it has no presets or not this one.
     """
-    if detector == "norm":
+    if contender.detector == "norm":
         return {"length": NORM_ROWS}
-    if detector == "random":
+    if contender.detector == "random":
         return {"seed": len(RANDOM_SEEDS)}
     try:
-        return dict(make_detector(detector).get_params())
+        known = dict(make_detector(contender.detector, contender.params).get_params())
+        fitted = contender.takes_prefix
     except ConfigError as error:
         raise ConfigError(f"{error}; the harness adds the baselines norm and random") from error
+    return known | {"warm_up": "training prefix", "keep_prefix": True} if fitted else known
 
 
-def warm(detectors: list[str]) -> None:
+def warm(contenders: list[Contender]) -> None:
     """Compile what the detectors and metrics need, so that timings are those of the work."""
     from streamad.evaluation.vus import vus
 
     wave = np.sin(np.arange(1600) * 0.2)
-    for detector in detectors:
-        if detector not in ("norm", "random"):
-            score(wave, detector)
+    for one in contenders:
+        if one.detector not in BASELINES:
+            score(wave, one.detector, **one.params)
     vus(wave > 0.9, wave, 10)
 
 

@@ -1,6 +1,6 @@
 """The page of accuracy results, in Markdown.
 
-python benchmarks/results_page.py accuracy.json > docs/results.md
+python benchmarks/results_page.py accuracy.json [accuracy_nab.json] > docs/results.md
 """
 
 from __future__ import annotations
@@ -10,21 +10,27 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import reference_values
 import summary
+from judge import BASELINES
+from tables import best_published
 
 LEAD = "fusion"
-BASELINES = ("norm", "random")
 TIE = 0.0005
 WORDS = {"norm": "the window norm", "random": "random scores"}
 
 HOW = """\
-Every detector runs in **one default configuration on every series**, without training: a row is
-scored, then learned. `causal` is the score that exists when the row arrives; `final` is the same
-detector's score some rows later (its lag), from the windows that cover the row. Metrics are taken
-over **all rows** of a series, warm-up included; a row that a detector did not judge counts with its
-lowest score on that series. The buffer of VUS is the period of the whole first channel, by the rule
-of the TSB-AD benchmark. Best F1 takes its threshold from the labels: an upper bound (oracle), not
-what an alert would reach. Series without a labelled anomaly have no value and are left out.
+Every detector runs in **one configuration on every series**, without labels: a row is scored, then
+learned. `causal` is the score that exists when the row arrives; `final` is the same detector's
+score some rows later (its lag), from the windows that cover the row. Metrics are taken over **all
+rows** of a series, warm-up included. `fusion` (`fusion fast` and `fusion small` are its presets)
+takes the training prefix of the benchmark as its warm-up, unlabelled and with the anomalies that it
+may hold, and the rows of the prefix count with their scores against what was fitted on them; in
+live use they have no score. A row that a detector did not judge otherwise counts with its lowest
+score on that series. The buffer of VUS is the period of the whole first channel, missing values
+held, by the rule of the TSB-AD benchmark. Best F1 takes its threshold from the labels: an upper
+bound (oracle), not what an alert would reach. Series without a labelled anomaly have no value and
+are left out.
 
 * **chance** is the mean VUS-PR of three random scores. Compare with it, not with 0: where anomalies
   fill a series every score looks good.
@@ -34,8 +40,15 @@ what an alert would reach. Series without a labelled anomaly have no value and a
 """
 
 
-def page(document: dict[str, Any]) -> str:
-    """Markdown of the results of ``accuracy.py``."""
+NAB_HOW = """\
+Ten NAB files, causal scores only: the first 15 % of the rows are for warming up and for ranges,
+then every row is scored before it is learned; VUS-PR on the last 85 %. "10 lags": the last ten
+values as a row. Library defaults, one seed.
+"""
+
+
+def page(document: dict[str, Any], nab: dict[str, Any] | None = None) -> str:
+    """Markdown of the results of ``accuracy.py``, and of ``accuracy_nab.py`` if given."""
     results, environment = document["series"], document["environment"]
     parts = [
         "# Results",
@@ -47,8 +60,10 @@ def page(document: dict[str, Any]) -> str:
         "## Overall",
         _overall(document["overall"]),
         *_datasets(results),
+        *_reference(results, environment["published"]),
         f"## Where {LEAD} loses",
         _losses(results, environment["published"]),
+        *(["## Beside streaming detectors of other packages", _nab(nab)] if nab else []),
         "## Beside published results",
         _boards(results, environment["published"]),
         "## Cost",
@@ -137,6 +152,56 @@ def _datasets(results: list[dict[str, Any]]) -> list[str]:
         head = ["data set", "files", "channels", "positive", "chance", *detectors]
         parts.append(f"## By data set: VUS-PR, {output}\n\n" + table(head, rows, 1))
     return parts
+
+
+def _reference(results: list[dict[str, Any]], published: dict[str, Any]) -> list[str]:
+    """Each preset of the lead beside the numbers of the reference implementation."""
+    reference = reference_values.read()
+    parts: list[str] = []
+    for preset, label in reference_values.PRESETS.items():
+        lines = reference_values.compared(results, preset, reference)
+        if not lines:
+            continue
+        rows = [
+            [
+                line.title,
+                f"{line.files} of {line.expected}",
+                best_published(published, line.dataset),
+                text(line.chance),
+                *_pair(line.pairs.get("final")),
+                *_pair(line.pairs.get("causal")),
+            ]
+            for line in lines
+        ]
+        head = ["data set", "files", "best published", "chance", "final", "reference", "difference"]
+        head += ["causal", "reference", "difference"]
+        parts.append(f"### {label}\n\n" + table(head, rows, 3))
+    if not parts:
+        return []
+    note = (
+        f"Reference: {reference['provenance']}. A difference is **bold** where ours is lower by "
+        f"more than {reference['tolerance']:.2f} ({reference['tolerance_one_file']:.2f} for a data "
+        "set of one file). Published values are those of the section below."
+    )
+    return ["## Beside the reference implementation", note, *parts]
+
+
+def _pair(pair: reference_values.Pair | None) -> list[str]:
+    if pair is None:
+        return ["–", "–", "–"]
+    difference = f"{pair.difference:+.3f}"
+    shown = f"**{difference}**" if pair.below else difference
+    return [text(pair.ours), text(pair.reference), shown]
+
+
+def _nab(nab: dict[str, Any]) -> str:
+    """What ran here and what was published, best first."""
+    rows = [
+        [one["detector"], one["origin"], text(one["ten_files"]), text(one["eight_files"])]
+        for one in nab["ranking"]
+    ]
+    head = ["detector", "from", "ten files", "the eight shorter ones"]
+    return f"{NAB_HOW}\n{table(head, rows, 2)}"
 
 
 def _losses(results: list[dict[str, Any]], published: dict[str, Any]) -> str:
@@ -254,10 +319,10 @@ def _marked(value: float | None, best: float | None) -> str:
 
 
 def main() -> int:
-    if len(sys.argv) != 2:
-        print("usage: results_page.py ACCURACY.json > docs/results.md", file=sys.stderr)
+    if len(sys.argv) not in (2, 3):
+        print("usage: results_page.py ACCURACY.json [NAB.json] > docs/results.md", file=sys.stderr)
         return 2
-    print(page(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))), end="")
+    print(page(*(json.loads(Path(path).read_text("utf-8")) for path in sys.argv[1:])), end="")
     return 0
 
 

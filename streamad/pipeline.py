@@ -17,6 +17,7 @@ from streamad.core.data import (
     Floats,
     Ints,
     Judged,
+    Members,
     Reject,
     Rows,
     ScoreRows,
@@ -34,10 +35,12 @@ from streamad.core.protocols import (
     Released,
     Threshold,
     Windowing,
+    members_of,
 )
 from streamad.core.slab import nest, unnest
 
-Shares = NDArray[np.float32]
+Details = NDArray[np.float32]
+"""What alerts tell of a row: shares of the channels, then scores of the members (n, S + m)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,7 @@ class Pipeline:
         self.ordering = ordering
         self.stages = tuple(stages)
         self._channels: tuple[str, ...] = ()
+        self._members: dict[str, Members] = {}
         self._names: list[str] = []
         self._code_of_slot: Codes = np.empty(0, np.int32)
 
@@ -129,8 +133,10 @@ class Pipeline:
         for stage in self.stages:
             stage.detector.open(channels)
             stage.windowing.open(channels)
-            stage.pending.open(self._payload_width(stage), self._share_width(stage))
-            stage.episodes.open(channels)
+            self._members[stage.name] = members_of(stage.detector)
+            told = stage.output == "final" and len(self._members[stage.name]) > 0
+            stage.pending.open(*self._waiting_widths(stage), strongest=told)
+            stage.episodes.open(channels, self._members[stage.name])
 
     def process(self, batch: Batch) -> Output:
         """Take a batch of the partition.
@@ -245,24 +251,22 @@ class Pipeline:
         if rows.filled.any():
             causal = np.where(rows.filled, np.nan, causal)
         values, expected = rows.values, _in_units(scores, windows)
-        n, width = len(rows), self._share_width(stage)
-        shares = scores.shares if width and scores.shares is not None else _none(n, width)
+        n, details = len(rows), self._details(stage, scores)
         final = causal if scores.final is None else scores.final
         if stage.output == "causal":
-            line, ratio = self._judge(
-                stage, rows.slots, rows.times, causal, shares, values, expected, out
-            )
+            line, ratio = self._judge(stage, rows, causal, None, details, values, expected, out)
             if stage.detector.lag == 0:
                 final = np.where(np.isnan(causal), np.nan, final) if final is not causal else final
-                self._emit(stage, rows.slots, rows.times, causal, final, line, ratio, shares, out)
+                self._emit(stage, rows, causal, final, line, ratio, details, out)
                 return
             payload = np.column_stack((causal, line, ratio))
+            details = details[:, : self._share_width(stage)]
         else:
             if expected.shape[0] == 0:
                 expected = np.full_like(values, np.nan)
             payload = np.column_stack((causal, values, expected))
         lag = scores.lag if scores.lag is not None else _constant(stage.detector.lag, n)
-        released = stage.pending.step(rows.slots, rows.times, payload, shares, final, lag)
+        released = stage.pending.step(rows.slots, rows.times, payload, details, final, lag)
         if len(released.slots):
             self._release(stage, released, out)
 
@@ -273,69 +277,85 @@ class Pipeline:
         if stage.output == "causal":
             line, ratio = rows.payload[:, 1], rows.payload[:, 2]
         else:
-            c = len(self._channels)
-            values, expected = rows.payload[:, 1 : 1 + c], rows.payload[:, 1 + c :]
+            c, told = len(self._channels), rows.strongest_payload
+            values, expected = told[:, 1 : 1 + c], told[:, 1 + c :]
             if np.isnan(expected).all():
                 expected = expected[:0]
             line, ratio = self._judge(
-                stage, rows.slots, rows.times, final, rows.shares, values, expected, out
+                stage, rows, final, told[:, 0], rows.strongest_details, values, expected, out
             )
-        self._emit(stage, rows.slots, rows.times, causal, final, line, ratio, rows.shares, out)
+        self._emit(stage, rows, causal, final, line, ratio, rows.details, out)
 
     def _judge(
         self,
         stage: Stage,
-        slots: Codes,
-        times: Ints,
+        rows: Rows | Released,
         score: Floats,
-        shares: Shares,
+        causal: Floats | None,
+        details: Details,
         values: Floats,
         expected: Floats,
         out: Output,
     ) -> tuple[Floats, Floats]:
         """Alarm line and ratio of each row; alerts go out."""
-        line = stage.threshold.step(slots, score)
+        line = stage.threshold.step(rows.slots, score)
         ratio = alarm_ratio(score, line)
-        if shares.shape[1] == 0:
-            shares = shares[:0]
-        out.alerts.extend(
-            stage.episodes.step(Judged(slots, times, score, line, ratio, shares, values, expected))
+        width = self._share_width(stage)
+        shares = details[:, :width] if width else details[:0, :0]
+        parts = details[:, width:] if len(self._members[stage.name]) else None
+        judged = Judged(
+            rows.slots, rows.times, score, line, ratio, shares, values, expected, parts, causal
         )
+        out.alerts.extend(stage.episodes.step(judged))
         return line, ratio
 
     def _emit(
         self,
         stage: Stage,
-        slots: Codes,
-        times: Ints,
+        rows: Rows | Released,
         causal: Floats,
         final: Floats,
         line: Floats,
         ratio: Floats,
-        shares: Shares,
+        details: Details,
         out: Output,
     ) -> None:
+        width = self._share_width(stage)
         out.scores.append(
             ScoreRows(
                 stage.name,
                 self._names,
-                self._code_of_slot[slots],
-                times,
+                self._code_of_slot[rows.slots],
+                rows.times,
                 causal,
                 final,
                 line,
                 ratio,
-                shares if shares.shape[1] else None,
+                details[:, :width] if width else None,
                 self._channels,
             )
         )
+
+    def _details(self, stage: Stage, scores: Scores) -> Details:
+        """Shares and parts side by side, NaN where a detector that gives some gave none."""
+        n, m = len(scores), len(self._members[stage.name])
+        width = self._share_width(stage)
+        shares = scores.shares if width and scores.shares is not None else _none(n, width)
+        if m == 0:
+            return shares
+        parts = scores.parts if scores.parts is not None else _none(n, m)
+        return np.concatenate((shares, parts), axis=1)
 
     def _share_width(self, stage: Stage) -> int:
         c = len(self._channels)
         return c if c > 1 and stage.detector.explains else 0
 
-    def _payload_width(self, stage: Stage) -> int:
-        return 3 if stage.output == "causal" else 1 + 2 * len(self._channels)
+    def _waiting_widths(self, stage: Stage) -> tuple[int, int]:
+        """Columns of payload and details; parts wait only where alerts do."""
+        if stage.output == "causal":
+            return 3, self._share_width(stage)
+        members = self._members[stage.name]
+        return 1 + 2 * len(self._channels), self._share_width(stage) + len(members)
 
 
 def _parts(
@@ -372,7 +392,7 @@ def _in_units(scores: Scores, windows: Windows) -> Floats:
     return scores.expected * windows.scale + windows.center
 
 
-def _none(n: int, width: int) -> Shares:
+def _none(n: int, width: int) -> Details:
     return np.full((n, width), np.nan, np.float32)
 
 

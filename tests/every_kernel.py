@@ -12,6 +12,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
+import streamad
 import streamad.kernels
 from streamad.alerting import Criticality, EpisodeMachine, EpisodeRules
 from streamad.core.data import Rows, Schema, WindowSpec
@@ -30,6 +31,7 @@ from streamad.evaluation import (
     rank,
     score_dataset,
 )
+from streamad.kernels import evt, subspace
 from streamad.pipeline import Pipeline, Stage
 from streamad.testing.streams import (
     SECOND_NS,
@@ -47,6 +49,10 @@ from streamad.windowing.sliding import Sliding
 PARAMS = {
     "fixed": {"value": 3.0},
     "reconstruction": {"length": 32, "hop": 8, "warm_up": 16, "hidden": 4, "steps": 1},
+    **{
+        name: {"warm_up": 200}
+        for name in ("convolutions", "fusion", "level", "neighbor", "ridge", "subspace", "waking")
+    },
 }
 STREAM = disordered(Recipe(1, ("sine",), 2, 1500, 0.02, 20).stream(), 1, 4, 3)
 
@@ -126,6 +132,10 @@ def main() -> None:
     for scaling in ("none", "robust", "ew"):
         window(WindowSpec(4, 3, scaling))
     evaluate()
+    wave = np.sin(np.arange(400) * 0.2)
+    streamad.score(wave, warm_up=200, keep_prefix=True).detector.prefix_scores(0)
+    evt.pareto_fit(np.ones(5))
+    subspace.keep_largest(np.arange(9, dtype=np.int32), np.empty(3, np.int32))
     wall_s, cpu_s = time.perf_counter() - started, time.process_time() - cpu_before
     cost = {"wall_s": wall_s, "cpu_s": cpu_s, "unused": sorted(unused())}
     sys.stdout.write(json.dumps(cost) + "\n")

@@ -39,6 +39,7 @@ def loaded_after(code):
         "from streamad.core import data, errors, protocols, slab",
         "from streamad import Pipeline, Engine, make_detector; make_detector('ewma')",
         "import streamad.testing.fakes",
+        "import streamad.faces; dir(streamad.faces)",
         pytest.param(HELP, id="streamad --help"),
     ],
 )

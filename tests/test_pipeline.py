@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from reference.judging import windows_of
+from reference.two_views import REASONS, TwoViews
 
 from streamad.alerting import EpisodeMachine, EpisodeRules
-from streamad.core.data import Batch, Schema
+from streamad.core.data import NO_MEMBERS, Batch, Schema
 from streamad.core.errors import ConfigError, NotFittedError
+from streamad.core.protocols import members_of
 from streamad.detectors.registry import make_detector
 from streamad.pipeline import Pipeline, Stage
 from streamad.thresholds import make_threshold
@@ -26,7 +29,7 @@ def stage(
     name: str = "fast",
     **params,
 ) -> Stage:
-    made = make_detector(detector, params)
+    made = TwoViews(**params) if detector == "two_views" else make_detector(detector, params)
     return Stage(
         name,
         made,
@@ -148,6 +151,89 @@ def test_channel_shares_come_with_the_scores_of_several_channels():
     np.testing.assert_allclose(shares[100:].sum(axis=1), 1.0, rtol=1e-5)
     assert shares[250, 1] > 0.9
     assert out.alerts[0].contributions[0].channel == "heat"
+
+
+CHANNELS = ("flow", "heat")
+
+
+def two_channels():
+    """Noise, and the second channel off from row 250 to 253, most in row 252."""
+    values = np.column_stack((noise(300), noise(300, 1)))
+    values[250:254, 1] += [15.0, 20.0, 50.0, 10.0]
+    return values
+
+
+def said_of(values):
+    """What the detector with two members says of every row."""
+    detector = TwoViews()
+    detector.open(CHANNELS)
+    detector.admit(np.zeros(1, np.int32), ["pump"])
+    return detector.step(windows_of(values, detector.window.length))
+
+
+def run_in_pieces(values, output):
+    """Alerts of the detector with two members, the rows cut within the episode."""
+    pipeline = opened(stage("two_views", output=output, line=12.0), channels=CHANNELS)
+    alerts = []
+    for rows in np.split(np.arange(len(values)), [140, 251, 253]):
+        out = pipeline.process(batch(values[rows], times=rows, channels=CHANNELS))
+        alerts += out.alerts
+    return pipeline, [*alerts, *pipeline.finish().alerts]
+
+
+@pytest.mark.parametrize(("output", "lag"), [("causal", 0), ("final", 5)])
+def test_an_alert_tells_the_row_of_the_largest_causal_score(output, lag):
+    values, said = two_channels(), said_of(two_channels())
+    _, (*_, resolved) = run_in_pieces(values, output)
+    first, last = (t // SECOND_NS for t in (resolved.start_ns, resolved.detected_ns))
+    row = first + int(np.argmax(said.causal[first : last + lag + 1]))
+    assert {part.name: part.score for part in resolved.members} == dict(
+        zip(("level", "jump"), said.parts[row].tolist(), strict=True)
+    )
+    assert resolved.members[0].reason == REASONS[resolved.members[0].name]
+    assert resolved.members[0].reason in resolved.summary
+    blamed = resolved.contributions[0]
+    assert (blamed.channel, blamed.share) == ("heat", float(said.shares[row, 1]))
+    assert (blamed.actual, blamed.expected) == (values[row, 1], said.expected[row, 1])
+
+
+def test_the_first_event_of_a_final_score_tells_what_is_to_come():
+    values, said = two_channels(), said_of(two_channels())
+    _, (first, *_) = run_in_pieces(values, "final")
+    start = first.start_ns // SECOND_NS
+    row = start + int(np.argmax(said.causal[start : start + 6]))
+    assert start < 250 <= row
+    assert first.contributions[0].actual == values[row, 1]
+    assert first.members[0].score == float(said.parts[row].max())
+
+
+def test_a_final_score_peaks_elsewhere_than_the_row_that_tells_its_cause():
+    _, (*_, resolved) = run_in_pieces(two_channels(), "final")
+    row = np.flatnonzero(two_channels()[:, 1] == resolved.contributions[0].actual)[0]
+    assert resolved.peak_ns != row * SECOND_NS
+
+
+@pytest.mark.parametrize(("output", "waiting"), [("causal", 2), ("final", 4)])
+def test_parts_wait_only_where_alerts_do(output, waiting):
+    pipeline, _ = run_in_pieces(two_channels(), output)
+    assert pipeline.snapshot()["fast/pending/details"].shape == (1, 6, waiting)
+
+
+@pytest.mark.parametrize("output", ["causal", "final"])
+def test_shares_in_the_score_table_are_those_of_the_detector(output):
+    values, said = two_channels(), said_of(two_channels())
+    pipeline = opened(stage("two_views", output=output), channels=CHANNELS)
+    found = joined(
+        [pipeline.process(batch(values, channels=CHANNELS)), pipeline.finish()], "shares"
+    )
+    np.testing.assert_array_equal(found, said.shares)
+
+
+def test_a_detector_without_the_attributes_of_members_names_none():
+    class Foreign:
+        """A detector that knows nothing of members."""
+
+    assert members_of(Foreign()) == NO_MEMBERS
 
 
 def test_inputs_are_not_written_to():

@@ -11,8 +11,19 @@ import numpy as np
 
 from streamad.alerting.criticality import Criticality
 from streamad.alerting.rules import DEFAULT_LEVEL, EpisodeRules, SeverityRule
-from streamad.alerting.words import contributions, summary
-from streamad.core.data import Alert, Arrays, Codes, Contribution, Floats, Ints, Judged
+from streamad.alerting.words import contributions, member_parts, summary
+from streamad.core.data import (
+    NO_MEMBERS,
+    Alert,
+    Arrays,
+    Codes,
+    Contribution,
+    Floats,
+    Ints,
+    Judged,
+    MemberPart,
+    Members,
+)
 from streamad.core.errors import NotFittedError, ShapeError
 from streamad.core.slab import Layout, Slab, nest, pack_names, unnest, unpack_names
 
@@ -43,8 +54,13 @@ class EpisodeMachine:
     that was not judged holds everything but ``no_data_after_ns`` and ``max_open_ns``. An event that
     no row caused carries NaN as score, threshold and ratio.
 
-    Cost: 2 ns a row of an idle series below the line. State: 140 bytes and 20 a channel per series.
-    Thread rule: one thread at a time.
+    Channels and values are those of the peak. Where the detector has members, they and the members
+    are those of the largest causal score among the rows that the episode's scores rest on: a final
+    score is high on every row whose windows reach something, calm rows before it too, and the row
+    that saw the most tells best what it was.
+
+    Cost: 2 ns a row of an idle series below the line. State: 150 bytes, 20 a channel and 4 a member
+    per series. Thread rule: one thread at a time.
 
     Examples
     --------
@@ -86,16 +102,18 @@ class EpisodeMachine:
             np.array([levels.index(level) for level in levels], np.int64),
         )
         self._channels: tuple[str, ...] = ()
+        self._members = NO_MEMBERS
         self._names: list[str] = []
         self._slab: Slab | None = None
-        self._peak_row: Ints = np.empty(0, np.int64)
+        self._peak_row: Ints = np.empty((0, 2), np.int64)
         counted = rules.criticality_rows
         self._counter = None if counted is None else Criticality(counted, max(counted, 1000))
 
-    def open(self, channels: Sequence[str]) -> None:
-        """Allocate for rows with these channels."""
+    def open(self, channels: Sequence[str], members: Members = NO_MEMBERS) -> None:
+        """Allocate for rows with these channels, scored by these members."""
         self._channels = tuple(channels)
-        self._slab = Slab(_layout(len(channels)))
+        self._members = members
+        self._slab = Slab(_layout(len(channels), len(members)))
 
     def admit(self, slots: Codes, names: Sequence[str]) -> None:
         """Start these series idle."""
@@ -132,6 +150,7 @@ class EpisodeMachine:
             )
         slots, times = np.ascontiguousarray(rows.slots), np.ascontiguousarray(rows.times)
         ratios, rules = self._driving(rows), self._kernel_rules()
+        causal = self._telling(rows, ratios)
         events = np.empty((_ROOM, N_EVENT), np.int64)
         touched = np.empty(min(n, len(slab)), np.int32)
         alerts: list[Alert] = []
@@ -142,6 +161,7 @@ class EpisodeMachine:
                 slots,
                 times,
                 ratios,
+                causal,
                 rules,
                 *self._severity,
                 slab["phase"],
@@ -171,7 +191,7 @@ class EpisodeMachine:
                 now = state[slot]
                 last = int(now[kernel.LAST_ROW])
                 now[kernel.SEQ] += 1
-                event = [kernel.RESOLVE, 0, slot, -1, last, -1, *now.tolist()]
+                event = [kernel.RESOLVE, 0, slot, -1, last, -1, -1, *now.tolist()]
                 alerts.append(self._alert(event, None, reason))
             phase[slot] = kernel.IDLE
         return alerts
@@ -209,33 +229,46 @@ class EpisodeMachine:
         counted = self._counter.step(rows.slots, rows.ratio)
         return np.where(np.isnan(rows.ratio), np.nan, counted)
 
+    def _telling(self, rows: Judged, ratios: Floats) -> Floats:
+        """What says which row tells the cause: the causal score, or the ratio without members."""
+        if len(self._members) == 0:
+            return ratios
+        return np.ascontiguousarray(rows.score if rows.causal is None else rows.causal)
+
     def _no_peaks(self) -> None:
-        """Room to note, per slot, the row of a new peak while rows are stepped over."""
+        """Room to note, per slot, the rows of new peaks while rows are stepped over."""
         if len(self._peak_row) < len(self._opened()):
-            self._peak_row = np.full(2 * len(self._opened()), -1, np.int64)
+            self._peak_row = np.full((2 * len(self._opened()), 2), -1, np.int64)
 
     def _store_peaks(self, touched: Codes, rows: Judged) -> None:
         """Keep what the rows of new peaks held."""
+        from streamad.kernels.episodes import BY_CAUSAL, BY_RATIO
+
         if len(touched) == 0:
             return
-        slab, at = self._opened(), self._peak_row[touched]
-        slab["peak_ns"][touched] = rows.times[at]
-        slab["peak_score"][touched] = rows.score[at]
-        slab["peak_ratio"][touched] = rows.ratio[at]
-        slab["peak_values"][touched] = rows.values[at]
-        slab["peak_expected"][touched] = rows.expected[at] if len(rows.expected) else np.nan
-        slab["peak_shares"][touched] = rows.shares[at] if len(rows.shares) else np.nan
+        slab, noted = self._opened(), self._peak_row[touched]
         self._peak_row[touched] = -1
+        new = noted[:, BY_RATIO] >= 0
+        slots, at = touched[new], noted[new, BY_RATIO]
+        slab["peak_ns"][slots] = rows.times[at]
+        slab["peak_score"][slots] = rows.score[at]
+        slab["peak_ratio"][slots] = rows.ratio[at]
+        new = noted[:, BY_CAUSAL] >= 0
+        slots, at = touched[new], noted[new, BY_CAUSAL]
+        slab["cause_values"][slots] = rows.values[at]
+        slab["cause_expected"][slots] = rows.expected[at] if len(rows.expected) else np.nan
+        slab["cause_shares"][slots] = rows.shares[at] if len(rows.shares) else np.nan
+        slab["cause_parts"][slots] = np.nan if rows.parts is None else rows.parts[at]
 
     def _alert(self, event: Sequence[int], rows: Judged | None, reason: str) -> Alert:
         """The alert of an event of the kernel; ``rows`` are those it was stepping over."""
         from streamad.kernels import episodes as kernel
 
-        slot, row, peak_row = event[kernel.SLOT], event[kernel.ROW], event[kernel.PEAK_ROW]
-        now = event[kernel.STATE :]
+        slot, row, now = event[kernel.SLOT], event[kernel.ROW], event[kernel.STATE :]
         series, start_ns = self._names[slot], now[kernel.START]
         resolved = event[kernel.KIND] == kernel.RESOLVE
-        peak_ns, peak_score, peak_ratio, parts = self._peak(slot, peak_row, rows)
+        peak_ns, peak_score, peak_ratio = self._peak(slot, event[kernel.PEAK_ROW], rows)
+        channels, members = self._cause(slot, event[kernel.CAUSE_ROW], rows)
         by_row = rows if row >= 0 else None
         return Alert(
             event=_EVENTS[event[kernel.KIND]],
@@ -255,7 +288,7 @@ class EpisodeMachine:
             peak_ns=peak_ns,
             peak_score=peak_score,
             peak_ratio=peak_ratio,
-            contributions=parts,
+            contributions=channels,
             reason=reason,
             suppressed="cool_down" if now[kernel.SUPPRESSED] else None,
             labels=self.labels,
@@ -263,31 +296,43 @@ class EpisodeMachine:
                 series,
                 reason if resolved else None,
                 now[kernel.LAST_OVER] - start_ns,
-                parts,
+                channels,
                 peak_score,
                 peak_ratio,
+                members,
             ),
+            members=members,
         )
 
-    def _peak(
-        self, slot: int, row: int, rows: Judged | None
-    ) -> tuple[int, float, float, tuple[Contribution, ...]]:
-        """Time, score, ratio and contributions at the peak, which is a row or lies before them."""
-        none = [math.nan] * len(self._channels)
+    def _peak(self, slot: int, row: int, rows: Judged | None) -> tuple[int, float, float]:
+        """Time, score and ratio at the peak, which is a row or lies before the rows."""
         if rows is not None and row >= 0:
-            time_ns, score, ratio = rows.times[row], rows.score[row], rows.ratio[row]
+            return int(rows.times[row]), float(rows.score[row]), float(rows.ratio[row])
+        slab = self._opened()
+        return (
+            int(slab["peak_ns"][slot]),
+            float(slab["peak_score"][slot]),
+            float(slab["peak_ratio"][slot]),
+        )
+
+    def _cause(
+        self, slot: int, row: int, rows: Judged | None
+    ) -> tuple[tuple[Contribution, ...], tuple[MemberPart, ...]]:
+        """Channels and members of the row that tells the cause, or of the one before the rows."""
+        none, silent = [math.nan] * len(self._channels), [math.nan] * len(self._members)
+        if rows is not None and row >= 0:
             values = rows.values[row].tolist()
             expected = rows.expected[row].tolist() if len(rows.expected) else none
             shares = rows.shares[row].tolist() if len(rows.shares) else none
+            parts = silent if rows.parts is None else rows.parts[row].tolist()
         else:
             slab = self._opened()
-            time_ns, score = slab["peak_ns"][slot], slab["peak_score"][slot]
-            ratio = slab["peak_ratio"][slot]
-            values = slab["peak_values"][slot].tolist()
-            expected = slab["peak_expected"][slot].tolist()
-            shares = slab["peak_shares"][slot].tolist()
-        parts = contributions(self._channels, shares, values, expected)
-        return int(time_ns), float(score), float(ratio), parts
+            values = slab["cause_values"][slot].tolist()
+            expected = slab["cause_expected"][slot].tolist()
+            shares = slab["cause_shares"][slot].tolist()
+            parts = slab["cause_parts"][slot].tolist()
+        channels = contributions(self._channels, shares, values, expected)
+        return channels, member_parts(self._members, parts)
 
     def _kernel_rules(self) -> Rules:
         from streamad.kernels.episodes import OFF, Rules
@@ -319,17 +364,18 @@ def alert_id(pipeline: str, series: str, detector: str, start_ns: int) -> str:
     return "alt_" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _layout(n_channels: int) -> Layout:
+def _layout(n_channels: int, n_members: int) -> Layout:
     from streamad.kernels.episodes import N_STATE
 
     return {
         "phase": ((), np.int8, 0),
         "state": ((N_STATE,), np.int64, 0),
-        "peak": ((), np.float64, np.nan),
+        "peak": ((2,), np.float64, np.nan),
         "peak_ns": ((), np.int64, 0),
         "peak_score": ((), np.float64, np.nan),
         "peak_ratio": ((), np.float64, np.nan),
-        "peak_values": ((n_channels,), np.float64, np.nan),
-        "peak_expected": ((n_channels,), np.float64, np.nan),
-        "peak_shares": ((n_channels,), np.float32, np.nan),
+        "cause_values": ((n_channels,), np.float64, np.nan),
+        "cause_expected": ((n_channels,), np.float64, np.nan),
+        "cause_shares": ((n_channels,), np.float32, np.nan),
+        "cause_parts": ((n_members,), np.float32, np.nan),
     }

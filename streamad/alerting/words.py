@@ -1,13 +1,14 @@
-"""What an alert tells people: the channels that made it, and one plain sentence."""
+"""What an alert tells people: channels and members that made it, and one plain sentence."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from streamad.core.data import Contribution
+from streamad.core.data import Contribution, MemberPart, Members
 
 MAX_CONTRIBUTIONS = 10
+MAX_MEMBERS = 5
 
 _NAMED_SHARE, _MAX_NAMED = 0.9, 3
 _ENDINGS = {
@@ -54,6 +55,46 @@ def contributions(
     )
 
 
+def member_parts(members: Members, scores: Sequence[float]) -> tuple[MemberPart, ...]:
+    """Members with a part in the fused score, largest first, at most ``MAX_MEMBERS``.
+
+    Parameters
+    ----------
+    members : Members
+    scores : sequence of float
+        Standardised, one a member; NaN = did not judge.
+
+    Returns
+    -------
+    tuple of MemberPart
+        The share of a member is its part in the weighted sum of squares, as in the channel shares.
+
+    Examples
+    --------
+    >>> members = Members(("level", "shape"), {"shape": "like nothing before"}, (1.5, 1.0))
+    >>> for part in member_parts(members, [2.0, 6.0]):
+    ...     print(part.name, part.score, f"{part.share:.2f}", part.reason)
+    shape 6.0 0.86 like nothing before
+    level 2.0 0.14
+    """
+    weights = members.weights or (1.0,) * len(members)
+    parts = {
+        k: weight * score * score
+        for k, (weight, score) in enumerate(zip(weights, scores, strict=True))
+        if 0 < score < math.inf
+    }
+    whole = sum(parts.values())
+    return tuple(
+        MemberPart(
+            members.names[k],
+            float(scores[k]),
+            parts[k] / whole,
+            members.reasons.get(members.names[k], ""),
+        )
+        for k in sorted(parts, key=lambda k: -parts[k])[:MAX_MEMBERS]
+    )
+
+
 def summary(
     series: str,
     ending: str | None,
@@ -61,6 +102,7 @@ def summary(
     parts: Sequence[Contribution],
     score: float,
     ratio: float,
+    members: Sequence[MemberPart] = (),
 ) -> str:
     """One sentence: the series, how it ended if it has, the channels and the ratio at the peak.
 
@@ -75,6 +117,8 @@ def summary(
         Largest first; those that make up most of the score are named.
     score, ratio : float
         At the peak.
+    members : sequence of MemberPart
+        Largest first; the first one's reason is told.
 
     Examples
     --------
@@ -83,18 +127,42 @@ def summary(
     'pump-7: temperature 84.2 (expected 59.7), flow 12.9; 3.8 × threshold'
     >>> summary("pump-7", "recovered", 142 * 10**9, [], 0.9134, 6.1)
     'pump-7: back to normal after 2 min 22 s; at its peak score 0.9134; 6.1 × threshold'
+    >>> shape = MemberPart("shape", 6.0, 0.9, "like nothing in the last 4 096 rows")
+    >>> summary("pump-7", None, 180 * 10**9, parts, 0.9, 2.4, [shape])
+    'pump-7: 2.4 × the line for 3 min, like nothing in the last 4 096 rows; temperature 70 %,
+    expected 59.7, was 84.2; flow 30 %, was 12.9'
     """
+    named = _named(parts)
+    times = "over 1000" if ratio >= 1000 else f"{ratio:.1f}"
+    end = "" if ending is None else f"{_ENDINGS[ending].format(_duration(lasted_ns))}; at its peak "
+    if not members:
+        what = ", ".join(_channel(part) for part in named) or f"score {_short(score)}"
+        return f"{series}: {end}{what}; {times} × threshold"
+    lasting = f" for {_duration(lasted_ns)}" if ending is None and lasted_ns else ""
+    first = members[0]
+    clauses = [f"{times} × the line{lasting}, {first.reason or first.name}"]
+    clauses += [_blamed(part, alone=len(parts) == 1) for part in named]
+    return f"{series}: {end}{'; '.join(clauses)}"
+
+
+def _named(parts: Sequence[Contribution]) -> list[Contribution]:
+    """The channels that make up most of the score, three at most."""
     told, named = 0.0, []
     for part in parts[:_MAX_NAMED]:
         if told >= _NAMED_SHARE:
             break
         told += part.share
-        named.append(_channel(part))
-    what = ", ".join(named) or f"score {_short(score)}"
-    times = "over 1000" if ratio >= 1000 else f"{ratio:.1f}"
-    if ending is not None:
-        what = f"{_ENDINGS[ending].format(_duration(lasted_ns))}; at its peak {what}"
-    return f"{series}: {what}; {times} × threshold"
+        named.append(part)
+    return named
+
+
+def _blamed(part: Contribution, *, alone: bool) -> str:
+    """A channel with its share, what was expected of it and what came."""
+    told = [part.channel if alone else f"{part.channel} {100 * part.share:.0f} %"]
+    if part.expected is not None:
+        told.append(f"expected {_short(part.expected)}")
+    told.append("missing" if part.actual is None else f"was {_short(part.actual)}")
+    return ", ".join(told)
 
 
 def _channel(part: Contribution) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from streamad.core.data import Floats, Rows
+from streamad.core.data import Floats
 from streamad.core.errors import ShapeError
 from streamad.core.protocols import Detector
 
@@ -82,46 +82,33 @@ def score(
     >>> 500 <= int(np.nanargmax(scored.causal)) < 540
     True
     """
-    from streamad.detectors.registry import make_detector
-    from streamad.windowing.sliding import Sliding
+    from streamad.faces.one_series import OneSeries
 
-    array = np.array(values, np.float64)
+    array = np.asarray(values, np.float64)
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2:
         raise ShapeError(f"values should have shape (n,) or (n, C), got {array.shape}")
-    array[np.isinf(array)] = np.nan
     n, c = array.shape
     names = list(channels) if channels is not None else [f"c{i}" for i in range(c)]
     if len(names) != c:
         raise ShapeError(f"{c} columns need {c} channel names, got {len(names)}")
-    made = make_detector(detector, params)
-    made.open(names)
-    slot = np.zeros(1, np.int32)
-    made.admit(slot, [name])
-    windowing = Sliding(made.window)
-    windowing.open(names)
-    windowing.admit(slot)
-    fresh = np.zeros(n, np.bool_)
-    fresh[:1] = True
-    rows = Rows(
-        np.zeros(n, np.int32), np.arange(n, dtype=np.int64), array, np.zeros(n, np.bool_), fresh
-    )
+    series = OneSeries(detector, params, names, name)
+    made = series.detector
     causal, final = np.full(n, np.nan), np.full(n, np.nan)
     shares = np.full((n, c), np.nan, np.float32) if made.explains and c > 1 else None
     ends, before = np.arange(made.window.hop - 1, n, made.window.hop), 0
-    for positions, windows in windowing.push(rows):
-        scores = made.step(windows)
+    for positions, scores in series.steps(array):
         causal[positions] = scores.causal
         if shares is not None and scores.shares is not None:
             shares[positions] = scores.shares
         if scores.final is not None:
-            lag = scores.lag if scores.lag is not None else np.full(len(windows), made.lag)
-            target = before + np.arange(len(windows)) - lag
+            lag = scores.lag if scores.lag is not None else np.full(len(scores), made.lag)
+            target = before + np.arange(len(scores)) - lag
             known = (lag >= 0) & (target >= 0)
             final[ends[target[known]]] = scores.final[known]
-        before += len(windows)
-    _, owed = made.close(slot)
+        before += len(scores)
+    _, owed = made.close(np.zeros(1, np.int32))
     if len(owed):
         final[ends[-len(owed) :]] = owed
     final[np.isnan(causal)] = np.nan

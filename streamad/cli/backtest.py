@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "streamad backtest --data flow.parquet --time ts --key pump --detector knn",
     "streamad backtest pipeline.yaml --out runs/first --set alerts.open.for=5m",
+    "streamad backtest pipeline.yaml --output final",
     "streamad backtest --care care-to-compare --detector fusion --detector ewma",
 )
 
@@ -39,6 +40,9 @@ def backtest_command(
     key: Annotated[str | None, typer.Option(help="Column of --data that names the series.")] = None,
     value: Annotated[list[str] | None, typer.Option(help="Value column of --data; repeat.")] = None,
     detector: Annotated[list[str] | None, typer.Option(help="Detector to run; repeat.")] = None,
+    output: Annotated[
+        str | None, typer.Option(help="Which score alerts: causal, at once, or final, later.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder.")] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace what is in the run folder.")
@@ -60,9 +64,9 @@ def backtest_command(
     if care is not None:
         if config or data is not None:
             raise ConfigError("--care takes neither a configuration nor --data")
-        print_care(care, detector or ["fusion"], set_ or [])
+        print_care(care, detector or ["fusion"], [*_output(output), *(set_ or [])])
         return
-    overrides = [*_detectors(detector or []), *(set_ or [])]
+    overrides = [*_detectors(detector or []), *_output(output), *(set_ or [])]
     if data is not None and not config:
         made = _guessed(data, time, key, value, overrides)
     else:
@@ -145,6 +149,13 @@ def _detectors(names: list[str]) -> list[str]:
         if not name.startswith(RIVER_PREFIX):
             detector_class(name)
     return ["detectors=" + json.dumps([{"type": name} for name in names])] if names else []
+
+
+def _output(wanted: str | None) -> list[str]:
+    """The output of the command line as a setting."""
+    if wanted not in (None, "causal", "final"):
+        raise ConfigError(f"--output should be causal or final, got {wanted!r}")
+    return [] if wanted is None else [f"output={wanted}"]
 
 
 def _loaded(

@@ -13,6 +13,8 @@ from streamad.cli.exits import CHECK_FAILED
 from streamad.cli.help import command, group
 from streamad.cli.options import Json
 
+_MAX_MEMBERS = 3
+
 app = group(
     "Look into data, snapshots and run folders.",
     "streamad inspect data flow.parquet",
@@ -122,7 +124,11 @@ def alerts_command(
     for event in latest.values():
         end = event["end"] or "open"
         row = f"{event['start']}  {end:24}  {event['severity']:8}  {event['summary']}"
-        typer.echo(printable(row))
+        members = ", ".join(
+            f"{member['name']} {100 * member['share']:.0f} %"
+            for member in event.get("members", [])[:_MAX_MEMBERS]
+        )
+        typer.echo(printable(f"{row}  (found by {members})" if members else row))
 
 
 @command(app, "run", "streamad inspect run runs/first", "streamad inspect run runs/first --json")

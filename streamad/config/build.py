@@ -9,7 +9,7 @@ from typing import Any
 from streamad.alerting import EpisodeMachine, EpisodeRules, SeverityRule
 from streamad.config.models import Config, Detector
 from streamad.config.plugins import given, load_plugin, options_model
-from streamad.config.units import parse_duration
+from streamad.core.durations import parse_duration
 from streamad.core.protocols import Sink, Source
 from streamad.detectors.registry import RIVER_PREFIX, detector_class, make_detector
 from streamad.pipeline import Pipeline, Stage

@@ -10,7 +10,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 
 from streamad.config.models import DEFAULT_DETECTOR, Config
 from streamad.config.plugins import load_plugin, options_model, plugin_names
-from streamad.config.units import format_duration
+from streamad.core.durations import format_duration
 from streamad.core.errors import ConfigError
 from streamad.detectors.registry import RIVER_PREFIX, detector_names
 from streamad.thresholds import threshold_class, threshold_names

@@ -239,6 +239,9 @@ class Scores:
         Each channel's part of the causal score, rows sum to 1.
     expected : float64 (n, C), optional
         What the detector forecast for the last row, in the units of the window's values.
+    parts : float32 (n, m), optional
+        Standardised score of each member of the causal score, in the order of the detector's
+        ``part_names``; 0 = ordinary, never negative, NaN = did not judge.
     """
 
     causal: Floats
@@ -246,9 +249,47 @@ class Scores:
     lag: Codes | None = None
     shares: NDArray[np.float32] | None = None
     expected: Floats | None = None
+    parts: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.causal)
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """The members of a detector, in the order of the columns of ``Scores.parts``.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Empty for a detector without members.
+    reasons : mapping of str to str
+        One plain clause a member, as it stands in a sentence after the ratio: ``like nothing in the
+        last 4 096 rows``. A member without one is called by its name.
+    weights : tuple of float
+        Weight of each member's square in the fused score; empty = all the same.
+
+    Raises
+    ------
+    ShapeError
+        If there are weights, but not one a member.
+    """
+
+    names: tuple[str, ...] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    weights: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.weights and len(self.weights) != len(self.names):
+            raise ShapeError(
+                f"the members {self.names} need a weight each, or none at all, got {self.weights}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+NO_MEMBERS = Members()
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +308,11 @@ class Judged:
         What came.
     expected : float64 (n, C) or (0, C)
         What was forecast, in the units of ``values``; no rows where there is no forecast.
+    parts : float32 (n, m), optional
+        Standardised score of each member; None for detectors without members.
+    causal : float64 (n,), optional
+        Causal score to which shares, values, forecasts and parts belong, where another score drives
+        the alerts; judged wherever that is. None = ``score`` is the causal one.
     """
 
     slots: Codes
@@ -277,6 +323,8 @@ class Judged:
     shares: NDArray[np.float32]
     values: Floats
     expected: Floats
+    parts: NDArray[np.float32] | None = None
+    causal: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.times)
@@ -337,6 +385,27 @@ class Contribution:
 
 
 @dataclass(frozen=True, slots=True)
+class MemberPart:
+    """One member's part in an alert.
+
+    Attributes
+    ----------
+    name : str
+    score : float
+        In standard deviations above what is ordinary for the member.
+    share : float
+        Of the fused score, 0 to 1.
+    reason : str
+        What the member finds strange, one plain clause; may be empty.
+    """
+
+    name: str
+    score: float
+    share: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """One event of an episode (schema ``streamad.alert/1``).
 
@@ -363,7 +432,8 @@ class Alert:
     peak_ns : int
     peak_score, peak_ratio : float
     contributions : tuple of Contribution
-        At the peak, largest share first, at most ten.
+        Largest share first, at most ten: at the peak, or for detectors with members at the largest
+        causal score among the rows that the episode's scores rest on.
     reason : str
         ``open``, ``severity``, ``periodic``, ``recovered``, ``timeout``, ``no_data``,
         ``end_of_stream``.
@@ -372,6 +442,9 @@ class Alert:
     labels : mapping
     summary : str
         One plain sentence.
+    members : tuple of MemberPart
+        At the row of the contributions, largest share first, at most five; empty for detectors
+        without members.
     """
 
     event: str
@@ -396,6 +469,7 @@ class Alert:
     suppressed: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     summary: str = ""
+    members: tuple[MemberPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any
 
-from streamad.core.data import Alert, Contribution
+from streamad.core.data import Alert, Contribution, MemberPart
 
 ALERT_SCHEMA = "streamad.alert/1"
 
@@ -27,7 +27,7 @@ def alert_document(alert: Alert) -> dict[str, Any]:
     -------
     dict
         Valid against :func:`alert_schema`. Times are ISO 8601 in UTC; a number that is not finite
-        is None.
+        is None; ``members`` is there only if there are some.
 
     Examples
     --------
@@ -37,6 +37,7 @@ def alert_document(alert: Alert) -> dict[str, Any]:
     >>> document["detected_at"], document["score_ratio"]
     ('1970-01-01T00:01:00.000Z', 3.8)
     """
+    members = {"members": [_member(part) for part in alert.members]} if alert.members else {}
     return {
         "schema": ALERT_SCHEMA,
         "event": alert.event,
@@ -60,6 +61,7 @@ def alert_document(alert: Alert) -> dict[str, Any]:
             "score_ratio": _finite(alert.peak_ratio),
         },
         "contributions": [_contribution(part) for part in alert.contributions],
+        **members,
         "reason": alert.reason,
         "suppressed": alert.suppressed,
         "summary": alert.summary,
@@ -99,6 +101,15 @@ def _contribution(part: Contribution) -> dict[str, Any]:
         "actual": _finite(part.actual),
         "expected": _finite(part.expected),
         "direction": part.direction,
+    }
+
+
+def _member(part: MemberPart) -> dict[str, Any]:
+    return {
+        "name": part.name,
+        "score": _finite(part.score),
+        "share": _finite(part.share),
+        "reason": part.reason,
     }
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamad.core.data import (
+    NO_MEMBERS,
     Alert,
     Arrays,
     Batch,
@@ -22,6 +23,7 @@ from streamad.core.data import (
     Floats,
     Ints,
     Judged,
+    Members,
     Reject,
     Rows,
     Schema,
@@ -42,15 +44,21 @@ class Released:
     slots : int32 (n,)
     times : int64 (n,)
     payload : float64 (n, K)
-    shares : float32 (n, C)
+    details : float32 (n, E)
+        As they came: what alerts tell of a row beside its values.
     final : float64 (n,)
+    strongest_payload, strongest_details : float64 (n, K), float32 (n, E)
+        Payload and details of the row with the largest first number of payload, among a row and
+        those that came up to its release; those of the row itself where that was not asked for.
     """
 
     slots: Codes
     times: Ints
     payload: Floats
-    shares: NDArray[np.float32]
+    details: NDArray[np.float32]
     final: Floats
+    strongest_payload: Floats
+    strongest_details: NDArray[np.float32]
 
 
 @runtime_checkable
@@ -126,8 +134,11 @@ class Windowing(Protocol):
 class Pending(Protocol):
     """Judged rows that wait for their final score."""
 
-    def open(self, n_columns: int, n_shares: int) -> None:
-        """Allocate for rows with so many payload columns and channel shares."""
+    def open(self, n_columns: int, n_details: int, *, strongest: bool = False) -> None:
+        """Allocate for rows with so many columns of payload and of details.
+
+        ``strongest`` asks for the strongest row beside each one that is released.
+        """
         ...
 
     def admit(self, slots: Codes) -> None:
@@ -139,7 +150,7 @@ class Pending(Protocol):
         slots: Codes,
         times: Ints,
         payload: Floats,
-        shares: NDArray[np.float32],
+        details: NDArray[np.float32],
         final: Floats,
         lag: Codes,
     ) -> Released:
@@ -173,6 +184,10 @@ class Detector(Protocol):
 
     Life: ``open`` once, ``admit`` for every new series, then ``step`` (or ``score`` then
     ``learn``) for ever. Order and cutting of the calls never change a score.
+
+    A detector that fuses members may say more, so that alerts can name them (see
+    :func:`members_of`): ``part_names``, the columns of ``Scores.parts``; ``reasons``, a clause by
+    name; ``part_weights``. They are read after ``open`` and may depend on the channels.
     """
 
     @property
@@ -223,6 +238,15 @@ class Detector(Protocol):
         ...
 
 
+def members_of(detector: Detector) -> Members:
+    """The members that an opened detector names; none where it has no such attributes."""
+    return Members(
+        tuple(getattr(detector, "part_names", ())),
+        dict(getattr(detector, "reasons", {})),
+        tuple(getattr(detector, "part_weights", ())),
+    )
+
+
 @runtime_checkable
 class Threshold(Protocol):
     """Scores in, alarm lines out, row by row."""
@@ -248,8 +272,8 @@ class Threshold(Protocol):
 class Episodes(Protocol):
     """Judged rows in, alert events out."""
 
-    def open(self, channels: Sequence[str]) -> None:
-        """Allocate for rows with these channels."""
+    def open(self, channels: Sequence[str], members: Members = NO_MEMBERS) -> None:
+        """Allocate for rows with these channels, scored by these members."""
         ...
 
     def admit(self, slots: Codes, names: Sequence[str]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import IntFlag
 from typing import Any, ClassVar, Self
 
@@ -103,6 +103,21 @@ class Parametrised(ABC):
         return self.info.explains
 
     @property
+    def part_names(self) -> tuple[str, ...]:
+        """Members of its causal score, the columns of ``Scores.parts``; () = it has none."""
+        return ()
+
+    @property
+    def part_weights(self) -> tuple[float, ...]:
+        """Weights of the members' squares in the score; () = all the same."""
+        return ()
+
+    @property
+    def reasons(self) -> Mapping[str, str]:
+        """By member, what it finds strange in one plain clause."""
+        return {}
+
+    @property
     @abstractmethod
     def n_series(self) -> int:
         """Slots in use."""
@@ -188,7 +203,7 @@ class SlabDetector(Parametrised):
         self._check(windows)
         scores = self._pass(windows, Work.STEP, np.empty(len(windows)))
         final = self._overlap(windows.codes, scores.causal)
-        return Scores(scores.causal, final, None, scores.shares, scores.expected)
+        return replace(scores, final=final)
 
     def close(self, codes: Codes) -> tuple[Codes, Floats]:
         """Final scores still owed to these series, oldest first."""

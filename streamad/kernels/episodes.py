@@ -40,9 +40,13 @@ LATEST_START = 10  # start of the latest episode opened
 QUIET_UNTIL = 11  # end of the cool-down
 N_STATE = 12
 
+BY_RATIO, BY_CAUSAL = 0, 1
+"""Columns of peaks: by the ratio that drives the episode, and by the causal score."""
+
 # Columns of an event: what happened, then the state of the slot at that moment.
-KIND, REASON, SLOT, ROW, TIME, PEAK_ROW = 0, 1, 2, 3, 4, 5
-STATE = 6
+KIND, REASON, SLOT, ROW, TIME = 0, 1, 2, 3, 4
+PEAK_ROW, CAUSE_ROW = 5, 6
+STATE = 7
 N_EVENT = STATE + N_STATE
 
 
@@ -67,6 +71,7 @@ def episode_pass(
     slots: Codes,
     times: Ints,
     ratios: Floats,
+    causal: Floats,
     rules: Rules,
     severity_ratio: Floats,
     severity_ns: Ints,
@@ -90,6 +95,8 @@ def episode_pass(
         Nanoseconds, never decreasing within a slot.
     ratios : float64 (n,)
         NaN = not judged.
+    causal : float64 (n,)
+        Judged wherever ``ratios`` is; says which row of an episode tells its cause.
     rules : Rules
         ``close_ns`` includes the merge gap.
     severity_ratio, severity_ns, severity_rank : float64, int64, int64 (k,)
@@ -99,12 +106,12 @@ def episode_pass(
         Updated.
     state : int64 (slots, N_STATE)
         Updated.
-    peak : float64 (slots,)
-        Largest ratio since the start; updated.
-    peak_row : int64 (slots,)
-        Row of the peak, -1 where it lies before these rows; updated.
+    peak : float64 (slots, 2)
+        Largest ratio and largest causal score since the start; updated.
+    peak_row : int64 (slots, 2)
+        Rows of the two, -1 where one lies before these rows; updated.
     touched : int32 (n,)
-        Out: slots whose peak lies in these rows, each once.
+        Out: slots with a peak in these rows, each once.
     n_touched : int
         Entries of ``touched`` from earlier calls over the same rows.
     events : int64 (m, N_EVENT)
@@ -144,17 +151,19 @@ def episode_pass(
                 phase[s] = PENDING
                 now[START] = t
                 now[COUNT] = 0
-                peak[s] = -np.inf
+                peak[s, BY_RATIO] = peak[s, BY_CAUSAL] = -np.inf
             now[LAST_OVER] = t
         elif phase[s] <= PENDING:
             phase[s] = IDLE
             continue
-        if ratio > peak[s]:
-            peak[s] = ratio
-            if peak_row[s] < 0:
-                touched[n_touched] = s
-                n_touched += 1
-            peak_row[s] = i
+        for by in range(2):
+            height = ratio if by == BY_RATIO else causal[i]
+            if height > peak[s, by]:
+                peak[s, by] = height
+                if peak_row[s, BY_RATIO] < 0 and peak_row[s, BY_CAUSAL] < 0:
+                    touched[n_touched] = s
+                    n_touched += 1
+                peak_row[s, by] = i
         if phase[s] == PENDING:
             now[COUNT] += 1
             if now[COUNT] < rules.open_rows or t - now[START] < rules.open_ns:
@@ -182,7 +191,7 @@ def episode_pass(
             kind, reason = UPDATE, PERIODIC
         if phase[s] == FIRING:
             k = 0
-            while peak[s] < severity_ratio[k] or t - now[START] < severity_ns[k]:
+            while peak[s, BY_RATIO] < severity_ratio[k] or t - now[START] < severity_ns[k]:
                 k += 1
             if kind == OPEN:
                 now[RANK] = severity_rank[k]
@@ -230,7 +239,7 @@ def _resolve(now: Ints, t: int, rules: Rules) -> None:
 
 @kernel
 def _write(
-    event: Ints, kind: int, reason: int, slot: int, row: int, t: int, peak_row: int, now: Ints
+    event: Ints, kind: int, reason: int, slot: int, row: int, t: int, peak_row: Ints, now: Ints
 ) -> None:
     """Fill one event."""
     event[KIND] = kind
@@ -238,6 +247,7 @@ def _write(
     event[SLOT] = slot
     event[ROW] = row
     event[TIME] = t
-    event[PEAK_ROW] = peak_row
+    event[PEAK_ROW] = peak_row[BY_RATIO]
+    event[CAUSE_ROW] = peak_row[BY_CAUSAL]
     for k in range(N_STATE):
         event[STATE + k] = now[k]

@@ -158,6 +158,12 @@ def pareto_fit(excesses: Floats) -> tuple[float, float]:
     which leaves a search in one dimension. It runs over u = log(1 + theta max(y)), on a grid and
     then by golden section: 60 passes over the excesses.
     """
+    return _pareto_fit(excesses)
+
+
+@kernel
+def _pareto_fit(excesses: Floats) -> tuple[float, float]:
+    """See :func:`pareto_fit`."""
     largest = 0.0
     for j in range(excesses.shape[0]):
         largest = max(largest, abs(excesses[j]))
@@ -221,7 +227,7 @@ def _line(excesses: Floats, level: float, share: float, mean: float, before: flo
         largest = max(largest, abs(excesses[j]))
     if known < FEW:
         return before
-    shape, scale = pareto_fit(excesses)
+    shape, scale = _pareto_fit(excesses)
     steps = -math.log(share)
     quantile = scale * steps
     if abs(shape) > 1e-9:

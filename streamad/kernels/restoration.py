@@ -81,7 +81,7 @@ def restoration_pass(
             count[s] += 1
             final[i] = np.nan
             if count[s] >= m:
-                final[i] = covering_mean(recent[s], count[s], count[s] - m, patch, hop)
+                final[i] = _covering_mean(recent[s], count[s], count[s] - m, patch, hop)
             if ready[i]:
                 for p in range(n_patches):
                     for c in range(n_channels):
@@ -104,6 +104,12 @@ def covering_mean(recent: Floats, count: int, start: int, patch: int, hop: int) 
     -------
     float
     """
+    return _covering_mean(recent, count, start, patch, hop)
+
+
+@kernel
+def _covering_mean(recent: Floats, count: int, start: int, patch: int, hop: int) -> float:
+    """See :func:`covering_mean`."""
     m, n_patches = recent.shape
     if np.isnan(recent[start % m, n_patches - 1]):
         return np.nan

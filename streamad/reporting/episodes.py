@@ -28,6 +28,15 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """A member's part in an episode: share 0 to 1, and what it finds strange (may be empty)."""
+
+    name: str
+    share: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Episode:
     """The latest state of one episode.
 
@@ -51,6 +60,8 @@ class Episode:
         Channels to blame, largest share first.
     summary : str
     suppressed : str or None
+    members : tuple of Member
+        Members of the detector that found it, largest share first; none where it has no members.
     """
 
     id: str
@@ -67,6 +78,7 @@ class Episode:
     parts: tuple[Part, ...]
     summary: str
     suppressed: str | None
+    members: tuple[Member, ...] = ()
 
     @property
     def rank(self) -> int:
@@ -195,6 +207,10 @@ def _episode(event: dict[str, Any], opened: str) -> Episode:
         ),
         event["summary"],
         event["suppressed"],
+        tuple(
+            Member(member["name"], float(member["share"]), member["reason"])
+            for member in event.get("members", ())
+        ),
     )
 
 

@@ -193,6 +193,14 @@ def _episode_row(
             for part in episode.parts[:MAX_PARTS]
         ],
         "n_more": max(0, len(episode.parts) - MAX_PARTS),
+        "members": [
+            {
+                "name": member.name,
+                "percent": f"{100 * member.share:.0f} %",
+                "reason": member.reason,
+            }
+            for member in episode.members[:MAX_PARTS]
+        ],
         "summary": episode.summary.removeprefix(f"{episode.series}: "),
         "suppressed": episode.suppressed,
     }

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import strategies as st
 
 from streamad.core.data import Codes, Scores, Windows
-from streamad.core.protocols import Detector
+from streamad.core.protocols import Detector, members_of
 from streamad.testing.stages import Case, StageConformance
 from streamad.testing.strategies import for_all
 from streamad.testing.streams import KINDS, Recipe, channel_names, windows_of
@@ -82,13 +82,13 @@ class DetectorConformance(StageConformance[Detector]):
         )
 
     def test_answers_have_the_shapes_and_dtypes_of_scores(self) -> None:
-        """Float64 scores and finals, int32 lags, float32 shares, one row a window."""
+        """Float64 scores and finals, int32 lags, float32 shares and parts, one row a window."""
 
         @for_all(self.effort, recipe=self.recipes())
         def holds(recipe: Recipe) -> None:
             case = self.case(recipe)
             detector = self.start(case)
-            n, c = len(case.items), case.channels
+            n, c, m = len(case.items), case.channels, len(members_of(detector))
             for scores in (
                 detector.score(as_windows(case.items)),
                 detector.step(as_windows(case.items)),
@@ -99,6 +99,7 @@ class DetectorConformance(StageConformance[Detector]):
                     "lag": ((n,), np.int32),
                     "shares": ((n, c), np.float32),
                     "expected": ((n, c), np.float64),
+                    "parts": ((n, m), np.float32),
                 }
                 for name, (shape, dtype) in expected.items():
                     array = getattr(scores, name)
@@ -107,6 +108,10 @@ class DetectorConformance(StageConformance[Detector]):
                 explained = scores.shares is not None
                 assert not explained or detector.explains, "shares come though explains is False"
                 assert explained or not detector.explains or c == 1, "explains, but no shares came"
+                assert (scores.parts is None) == (m == 0), (
+                    f"{m} members are named (part_names), "
+                    f"{'no' if scores.parts is None else 'but'} parts came"
+                )
 
     def test_scoring_is_pure(self) -> None:
         """Promise 3: score changes no bit of the state, and gives the same when asked again."""
@@ -234,6 +239,28 @@ class DetectorConformance(StageConformance[Detector]):
                 assert np.all((judged >= 0) & (judged <= 1)), "a share outside [0, 1]"
                 np.testing.assert_allclose(judged.sum(axis=1), 1.0, atol=1e-5)
 
+    def test_members_have_names_and_standardised_scores(self) -> None:
+        """Each has a name of its own and a finite part of at least 0, or NaN."""
+
+        @for_all(self.effort, recipe=self.recipes())
+        def holds(recipe: Recipe) -> None:
+            case = self.case(recipe)
+            detector = self.start(case)
+            members = members_of(detector)
+            assert all(members.names), f"a member without a name: {members.names}"
+            assert len(set(members.names)) == len(members), f"a name twice: {members.names}"
+            strangers = members.reasons.keys() - {*members.names}
+            assert not strangers, f"reasons for no member: {sorted(strangers)}"
+            assert all(weight >= 0 for weight in members.weights), "a negative weight"
+            answers = self.feed(detector, case.items)
+            if "parts" in answers.columns:
+                parts = answers["parts"]
+                assert not np.any(parts < 0), "a member below ordinary"
+                assert not np.any(np.isinf(parts)), "an infinite score of a member"
+                judged = ~np.isnan(answers["causal"])
+                told = ~np.isnan(parts).all(axis=1)
+                assert np.all(told[judged]), "a judged window that no member judged"
+
     def test_a_window_without_values_is_neither_judged_nor_learned(self) -> None:
         """All-NaN windows get NaN; before a series' first value they leave no trace."""
 
@@ -299,7 +326,7 @@ def as_table(windows: Windows, scores: Scores, lag: int) -> Table:
     if scores.final is not None:
         columns["final"] = scores.final
         columns["lag"] = np.full(len(windows), lag, np.int32) if scores.lag is None else scores.lag
-    for name in ("shares", "expected"):
+    for name in ("shares", "expected", "parts"):
         if getattr(scores, name) is not None:
             columns[name] = getattr(scores, name)
     return Table(windows.codes, columns)
@@ -314,4 +341,5 @@ def _row_of(scores: Scores, row: int) -> Scores:
         None,
         None if scores.shares is None else scores.shares[at],
         None if scores.expected is None else scores.expected[at],
+        None if scores.parts is None else scores.parts[at],
     )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from streamad.core.data import Alert, Contribution, ScoreRows
+from streamad.core.data import Alert, Contribution, MemberPart, ScoreRows
 from streamad.core.protocols import Sink
 from streamad.testing.strategies import for_all
 
@@ -190,5 +190,6 @@ def example_output(step: int) -> tuple[Sequence[ScoreRows], Sequence[Alert]]:
         reason="open",
         labels={"site": "north"},
         summary=f"pump-ü is strange at step {step}",
+        members=(MemberPart("shape", 4.5, 1.0, "like nothing before"),) if step % 2 else (),
     )
     return [rows], [alert] * (step % 2)

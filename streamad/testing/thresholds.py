@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from streamad.core.data import Alert, Codes, Judged
+from streamad.core.data import Alert, Codes, Judged, Members
 from streamad.core.protocols import Episodes, Threshold
 from streamad.testing.stages import StageConformance, numbered
 from streamad.testing.strategies import for_all
@@ -74,19 +74,22 @@ class ThresholdConformance(StageConformance[Threshold]):
             same({"lines": alone}, {"lines": among}, "missing scores in between")
 
 
+MEMBERS = Members(("level", "shape"), {"shape": "like nothing before"}, (1.5, 1.0))
+
+
 class EpisodesConformance(StageConformance[Episodes]):
     """What an episode machine promises: subclass it and override :meth:`make`."""
 
     def open(self, stage: Episodes, channels: int) -> None:
-        """Open for so many channels."""
-        stage.open(channel_names(channels))
+        """Open for so many channels and two members."""
+        stage.open(channel_names(channels), MEMBERS)
 
     def admit(self, stage: Episodes, slots: Codes, names: Sequence[str]) -> None:
         """Start series in these slots."""
         stage.admit(slots, names)
 
     def items(self, stream: Table) -> Table:
-        """Judged rows that cross the line every few rows, with shares and forecasts."""
+        """Judged rows that cross the line every few rows, with shares, forecasts and members."""
         values = stream["values"]
         n, channels = values.shape
         score = np.abs(values[:, 0]) / (np.nanmax(np.abs(values[:, 0]), initial=1e-9) + 1e-9)
@@ -100,6 +103,8 @@ class EpisodesConformance(StageConformance[Episodes]):
                 "shares": np.full((n, channels), 1.0 / channels, np.float32),
                 "values": values,
                 "expected": np.zeros((n, channels)),
+                "parts": np.column_stack((score, 1.0 - score)).astype(np.float32),
+                "causal": 1.0 + np.sin(np.arange(n)),
                 "series": stream.codes.copy(),
             },
         )
@@ -138,6 +143,21 @@ class EpisodesConformance(StageConformance[Episodes]):
                 kinds = [alert.event for alert in own]
                 assert kinds == ["open", *["update"] * (len(own) - 2), "resolve"]
 
+    def test_alerts_name_the_members(self) -> None:
+        """Members that judged, largest share first, under their own names."""
+
+        @for_all(self.effort, recipe=self.recipes())
+        def holds(recipe: Recipe) -> None:
+            case = self.case(recipe)
+            stage = self.start(case)
+            alerts = stage.step(as_judged(case.items))
+            for alert in alerts + stage.close(numbered(case.n_series), "end_of_stream"):
+                shares = [member.share for member in alert.members]
+                assert shares, f"an alert without a member: {alert.summary}"
+                assert shares == sorted(shares, reverse=True)
+                assert all(member.score > 0 for member in alert.members)
+                assert {member.name for member in alert.members} <= {*MEMBERS.names}
+
     def test_the_streams_of_the_checks_raise_alerts(self) -> None:
         """Scores go over the line often enough for an episode: no alert, nothing checked."""
         outcome = self.run(self.case(Recipe(2, ("walk", "sine"), 2, self.max_rows)))
@@ -156,6 +176,8 @@ def as_judged(items: Table) -> Judged:
         held["shares"],
         held["values"],
         held["expected"],
+        held["parts"],
+        held["causal"],
     )
 
 

@@ -108,8 +108,8 @@ class PendingConformance(StageConformance[Pending]):
     depth: int = 5
 
     def open(self, stage: Pending, channels: int) -> None:
-        """Open for two payload columns and the shares of the channels."""
-        stage.open(2, channels)
+        """Open for two payload columns and the details of the channels."""
+        stage.open(2, channels, strongest=True)
 
     def admit(self, stage: Pending, slots: Codes, names: Sequence[str]) -> None:  # noqa: ARG002
         """Start series in these slots."""
@@ -126,7 +126,7 @@ class PendingConformance(StageConformance[Pending]):
             {
                 "times": stream["times"],
                 "payload": np.column_stack((values[:, 0], np.arange(len(stream)))),
-                "shares": values.astype(np.float32),
+                "details": values.astype(np.float32),
                 "final": values[:, 0] * 2.0,
                 "lag": lag,
             },
@@ -140,7 +140,7 @@ class PendingConformance(StageConformance[Pending]):
                 items.codes,
                 held["times"],
                 held["payload"],
-                held["shares"],
+                held["details"],
                 held["final"],
                 held["lag"],
             )
@@ -166,6 +166,25 @@ class PendingConformance(StageConformance[Pending]):
                     late = given["final"][self.depth - 1 :][: len(parts[0])]
                     np.testing.assert_array_equal(parts[0]["final"], late)
 
+    def test_the_strongest_row_comes_with_each(self) -> None:
+        """It has the largest first number among the row and those up to its release."""
+
+        @for_all(self.effort, recipe=self.recipes())
+        def holds(recipe: Recipe) -> None:
+            case = self.case(recipe)
+            outcome = self.run(case)
+            for code in range(case.n_series):
+                own = case.items.of(code)
+                for part in (outcome["answers"].of(code), outcome["owed"].of(code)):
+                    for i in range(len(part)):
+                        at = int(np.searchsorted(own["payload"][:, 1], part["payload"][i, 1]))
+                        heights = own["payload"][at : at + self.depth, 0]
+                        if not np.isnan(heights).all():
+                            best = at + int(np.nanargmax(heights))
+                            for name in ("payload", "details"):
+                                found = part[f"strongest_{name}"][i]
+                                np.testing.assert_array_equal(found, own[name][best])
+
 
 def _first_of_each(codes: Codes) -> Flags:
     """True at the first row of each series."""
@@ -180,7 +199,9 @@ def _released(rows: Released) -> Table:
         {
             "times": rows.times,
             "payload": rows.payload,
-            "shares": rows.shares,
+            "details": rows.details,
             "final": rows.final,
+            "strongest_payload": rows.strongest_payload,
+            "strongest_details": rows.strongest_details,
         },
     )

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from streamad.core.data import Arrays, Codes, Floats, Ints
-from streamad.core.errors import ConfigError
+from streamad.core.errors import ConfigError, ShapeError
 from streamad.core.protocols import Released
 from streamad.core.slab import Slab
+
+if TYPE_CHECKING:
+    from streamad.kernels.pending import Given, Rings
 
 
 class FixedLag:
@@ -28,7 +33,8 @@ class FixedLag:
     -----
     A row is given back with NaN when a final score passes it by, or when ``depth - 1`` rows have
     come after it, so that no later row can reach it. With depth 1 nothing waits and the arrays
-    pass through.
+    pass through. The strongest rows are kept track of by pointers into the ring: of the rows that
+    wait, a new one is compared with those that it exceeds, and one more.
 
     Cost: about 35 ns a row for 3 payload columns. State: ``depth`` rows a series. Thread rule: one
     thread at a time.
@@ -55,16 +61,18 @@ class FixedLag:
         self.depth = depth
         self.open(0, 0)
 
-    def open(self, n_columns: int, n_shares: int) -> None:
-        """Allocate for rows with so many payload columns and channel shares."""
-        self._widths = (n_columns, n_shares)
+    def open(self, n_columns: int, n_details: int, *, strongest: bool = False) -> None:
+        """Allocate for rows with so many columns of payload and of details."""
+        self._widths = (n_columns, n_details)
+        self._strongest = strongest and self.depth > 1
         self._slab = Slab(
             {}
             if self.depth == 1
             else {
                 "times": ((self.depth,), np.int64, 0),
                 "payload": ((self.depth, n_columns), np.float64, np.nan),
-                "shares": ((self.depth, n_shares), np.float32, np.nan),
+                "details": ((self.depth, n_details), np.float32, np.nan),
+                "strongest": ((self.depth if strongest else 0,), np.int32, 0),
                 "head": ((), np.int32, 0),
                 "waiting": ((), np.int32, 0),
                 "cursor": ((), np.int64, 0),
@@ -80,39 +88,36 @@ class FixedLag:
         slots: Codes,
         times: Ints,
         payload: Floats,
-        shares: NDArray[np.float32],
+        details: NDArray[np.float32],
         final: Floats,
         lag: Codes,
     ) -> Released:
-        """Add one row per window end; give back those whose final score has come, in order."""
+        """Add one row per window end; give back those whose final score has come, in order.
+
+        Raises
+        ------
+        ShapeError
+            If the rows are wider or narrower than was said at :meth:`open`.
+        """
+        if (payload.shape[1], details.shape[1]) != self._widths:
+            raise ShapeError(
+                f"waiting rows have {self._widths} columns of payload and details, got "
+                f"{(payload.shape[1], details.shape[1])}: open the stage for these"
+            )
         if self.depth == 1:
             now = lag == 0
             known = final if now.all() else np.where(now, final, np.nan)
-            return Released(slots, times, payload, shares, known)
+            return Released(slots, times, payload, details, known, payload, details)
         from streamad.kernels.pending import wait_pass
 
-        slab = self._slab
+        given = np.ascontiguousarray(payload), np.ascontiguousarray(details)
+        rings = self._rings()
         parts = []
         start = 0
         while start < len(slots):
             out = self._room(len(slots) - start + self.depth)
             start, n_out = wait_pass(
-                start,
-                slots,
-                times,
-                np.ascontiguousarray(payload),
-                np.ascontiguousarray(shares),
-                final,
-                lag,
-                self.depth,
-                *self._cells(),
-                slab["head"],
-                slab["waiting"],
-                out.slots,
-                out.times,
-                out.payload,
-                out.shares,
-                out.final,
+                start, slots, times, *given, final, lag, self.depth, rings, _given(out)
             )
             parts.append(_first(out, n_out))
         return parts[0] if len(parts) == 1 else _joined([*parts, self._room(0)])
@@ -123,22 +128,9 @@ class FixedLag:
             return self._room(0)
         from streamad.kernels.pending import release_all
 
-        slab = self._slab
-        out = self._room(int(slab["waiting"][slots].sum()))
+        out = self._room(int(self._slab["waiting"][slots].sum()))
         release_all(
-            slots,
-            owed,
-            finals,
-            self.depth,
-            *self._cells(),
-            slab["head"],
-            slab["waiting"],
-            slab["cursor"],
-            out.slots,
-            out.times,
-            out.payload,
-            out.shares,
-            out.final,
+            slots, owed, finals, self.depth, self._rings(), self._slab["cursor"], _given(out)
         )
         return out
 
@@ -150,40 +142,61 @@ class FixedLag:
         """Behave as if never stopped since the snapshot."""
         self._slab.restore(snapshot)
 
-    def _cells(self) -> tuple[Ints, Floats, NDArray[np.float32]]:
-        """Times, payload and shares of all rings, one behind the other."""
-        n_columns, n_shares = self._widths
+    def _rings(self) -> Rings:
+        """The cells of all rings, one behind the other."""
+        from streamad.kernels.pending import Rings
+
+        n_columns, n_details = self._widths
         slab = self._slab
         n_cells = self.depth * len(slab["times"])
-        return (
+        return Rings(
             slab["times"].reshape(n_cells),
             slab["payload"].reshape(n_cells, n_columns),
-            slab["shares"].reshape(n_cells, n_shares),
+            slab["details"].reshape(n_cells, n_details),
+            slab["strongest"].reshape(-1),
+            slab["head"],
+            slab["waiting"],
         )
 
     def _room(self, n: int) -> Released:
         """Space for n rows."""
-        n_columns, n_shares = self._widths
+        payload, details = self._space(n)
         return Released(
             np.empty(n, np.int32),
             np.empty(n, np.int64),
-            np.empty((n, n_columns)),
-            np.empty((n, n_shares), np.float32),
+            payload,
+            details,
             np.empty(n),
+            *(self._space(n) if self._strongest else (payload, details)),
         )
+
+    def _space(self, n: int) -> tuple[Floats, NDArray[np.float32]]:
+        n_columns, n_details = self._widths
+        return np.empty((n, n_columns)), np.empty((n, n_details), np.float32)
+
+
+def _given(rows: Released) -> Given:
+    """The arrays of the rows as the kernels take them."""
+    from streamad.kernels.pending import Given
+
+    return Given(*_arrays(rows))
 
 
 def _first(rows: Released, n: int) -> Released:
-    return Released(
-        rows.slots[:n], rows.times[:n], rows.payload[:n], rows.shares[:n], rows.final[:n]
-    )
+    return Released(*(array[:n] for array in _arrays(rows)))
 
 
 def _joined(parts: list[Released]) -> Released:
-    return Released(
-        np.concatenate([part.slots for part in parts]),
-        np.concatenate([part.times for part in parts]),
-        np.concatenate([part.payload for part in parts]),
-        np.concatenate([part.shares for part in parts]),
-        np.concatenate([part.final for part in parts]),
+    return Released(*map(np.concatenate, zip(*map(_arrays, parts), strict=True)))
+
+
+def _arrays(rows: Released) -> tuple[NDArray[Any], ...]:
+    return (
+        rows.slots,
+        rows.times,
+        rows.payload,
+        rows.details,
+        rows.final,
+        rows.strongest_payload,
+        rows.strongest_details,
     )

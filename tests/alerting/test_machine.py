@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 
 from streamad.alerting import EpisodeMachine, EpisodeRules, SeverityRule, alert_id
-from streamad.core.data import Contribution, Judged
+from streamad.core.data import NO_MEMBERS, Contribution, Judged, MemberPart, Members
 from streamad.core.errors import NotFittedError, ShapeError, StateError
 from streamad.core.event import alert_document, alert_schema
 
 NAN = float("nan")
 VALIDATOR = jsonschema.Draft202012Validator(alert_schema())
+MEMBERS = Members(("shape", "level"), {"shape": "like nothing in the last 4 096 rows"}, (1.0, 1.5))
 
 
-def make(rules=None, channels=("x",), names=("pump-7",)):
+def make(rules=None, channels=("x",), names=("pump-7",), members=NO_MEMBERS):
     machine = EpisodeMachine(
         rules or EpisodeRules(),
         pipeline="plant-a",
@@ -23,12 +24,21 @@ def make(rules=None, channels=("x",), names=("pump-7",)):
         detector_type="ewma",
         labels={"team": "plant-ops"},
     )
-    machine.open(channels)
+    machine.open(channels, members)
     machine.admit(np.arange(len(names), dtype=np.int32), names)
     return machine
 
 
-def rows(ratios, times=None, slots=None, values=None, shares=None, expected=None):
+def rows(
+    ratios,
+    times=None,
+    slots=None,
+    values=None,
+    shares=None,
+    expected=None,
+    parts=None,
+    causal=None,
+):
     n = len(ratios)
     ratio = np.array(ratios, float)
     values = np.zeros((n, 1)) if values is None else np.array(values, float)
@@ -42,6 +52,8 @@ def rows(ratios, times=None, slots=None, values=None, shares=None, expected=None
         np.empty((0, c), np.float32) if shares is None else np.array(shares, np.float32),
         values,
         np.empty((0, c)) if expected is None else np.array(expected, float),
+        None if parts is None else np.array(parts, np.float32),
+        None if causal is None else np.array(causal, float),
     )
 
 
@@ -278,6 +290,96 @@ def test_contributions_are_those_of_the_peak_and_survive_a_restart():
     assert alert.series == "pump-7"
 
 
+def test_members_are_those_of_the_largest_causal_score_whatever_drives():
+    alerts = make(channels=("flow", "pressure"), members=MEMBERS).step(
+        rows(
+            [1.5, 2.4, 1.2, 0.1],
+            values=[[1, 2], [3, 4], [5, 9.8], [7, 8]],
+            shares=[[0.5, 0.5], [1, 0], [0.2, 0.8], [1, 0]],
+            expected=[[1, 4.1]] * 4,
+            parts=[[1, 1], [0, 4], [6, 2], [0, 0]],
+            causal=[2, 3, 8, 0],
+        )
+    )
+    opened, resolved = alerts
+    assert opened.members == (
+        MemberPart("level", 1.0, 0.6),
+        MemberPart("shape", 1.0, 0.4, MEMBERS.reasons["shape"]),
+    )
+    assert [(part.name, part.score) for part in resolved.members] == [("shape", 6), ("level", 2)]
+    assert resolved.members[0].share == 36 / 42
+    assert [(part.channel, part.actual) for part in resolved.contributions] == [
+        ("pressure", 9.8),
+        ("flow", 5.0),
+    ]
+    assert (resolved.peak_ns, resolved.peak_ratio) == (1, 2.4)
+    for alert in alerts:
+        VALIDATOR.validate(alert_document(alert))
+
+
+def test_without_another_causal_score_the_one_that_drives_names_the_members():
+    alerts = make(members=MEMBERS).step(rows([1.5, 2.4, 0.1], parts=[[1, 0], [0, 4], [9, 9]]))
+    assert [part.name for part in alerts[-1].members] == ["level"]
+
+
+def test_members_survive_a_restart_without_rows_of_their_own():
+    machine = make(members=MEMBERS)
+    machine.step(rows([1.5, 1.2], parts=[[3, 0], [0, 4]], causal=[2, 1]))
+    restored = make(members=MEMBERS, names=())
+    restored.restore(machine.snapshot())
+    (alert,) = restored.close(np.array([0], np.int32), "end_of_stream")
+    assert [(part.name, part.score) for part in alert.members] == [("shape", 3.0)]
+
+
+def test_the_cause_may_lie_before_the_peak_and_in_an_earlier_step():
+    machine = make(members=MEMBERS)
+    machine.step(rows([1.5, 1.2], [0, 1], parts=[[3, 0], [0, 4]], causal=[1, 2]))
+    (alert,) = machine.step(rows([3.5, 0.1], [2, 3], parts=[[9, 9], [9, 9]], causal=[1.5, 0]))[-1:]
+    assert (alert.peak_ns, [part.name for part in alert.members]) == (2, ["level"])
+
+
+def test_a_member_that_did_not_judge_is_not_named():
+    (alert,) = make(members=MEMBERS).step(rows([1.5], parts=[[NAN, 2.0]]))
+    assert alert.members == (MemberPart("level", 2.0, 1.0),)
+
+
+def test_rows_without_parts_name_no_member():
+    (alert,) = make(members=MEMBERS).step(rows([1.5], values=[[3]]))
+    assert alert.members == ()
+    assert alert.summary == "pump-7: x 3; 1.5 × threshold"
+
+
+def test_the_summary_gives_the_reason_of_the_first_member():
+    minute = 60_000_000_000
+    opened, resolved = make(channels=("flow", "pressure"), members=MEMBERS).step(
+        rows(
+            [2.4, 2.4, 0.1],
+            [0, 3 * minute, 4 * minute],
+            values=[[5, 9.8]] * 3,
+            shares=[[0.19, 0.81]] * 3,
+            expected=[[5, 4.1]] * 3,
+            parts=[[6, 2]] * 3,
+        )
+    )
+    told = (
+        "2.4 × the line, like nothing in the last 4 096 rows; pressure 81 %, expected 4.1, was "
+        "9.8; flow 19 %, expected 5, was 5"
+    )
+    assert opened.summary == f"pump-7: {told}"
+    assert resolved.summary == f"pump-7: back to normal after 3 min; at its peak {told}"
+
+
+def test_an_update_tells_how_long_it_has_lasted():
+    second = 1_000_000_000
+    rules = EpisodeRules(update_every_ns=second)
+    alerts = make(rules, ("flow",), members=MEMBERS).step(
+        rows([2.0, 2.0], [0, 5 * second], values=[[3], [3]], parts=[[6, 2]] * 2)
+    )
+    assert alerts[1].summary == (
+        "pump-7: 2.0 × the line for 5 s, like nothing in the last 4 096 rows; flow, was 3"
+    )
+
+
 def test_the_summary_is_a_plain_sentence():
     (alert,) = make(channels=("temperature", "flow")).step(
         rows([3.8], [0], None, [[84.2, 12.9]], [[0.7, 0.3]], [[59.7, 16.5]])
@@ -325,7 +427,7 @@ def test_every_slot_needs_a_name():
 
 
 def test_a_snapshot_of_other_channels_is_refused():
-    with pytest.raises(StateError, match="peak_values"):
+    with pytest.raises(StateError, match="cause_values"):
         make(channels=("a", "b")).restore(make(channels=("a",)).snapshot())
 
 

@@ -6,8 +6,9 @@ import math
 
 import pytest
 
-from streamad.alerting.words import contributions, summary
-from streamad.core.data import Contribution
+from streamad.alerting.words import contributions, member_parts, summary
+from streamad.core.data import Contribution, MemberPart, Members
+from streamad.core.errors import ShapeError
 
 NAN = math.nan
 
@@ -97,3 +98,48 @@ def test_a_missing_value_is_called_missing():
 
 def test_an_immense_ratio_is_not_spelled_out():
     assert summary("s", None, 0, [], 1.0, math.inf) == "s: score 1; over 1000 × threshold"
+
+
+def test_members_are_the_five_largest_in_falling_order():
+    members = Members(tuple("abcdefg"))
+    parts = member_parts(members, [1.0, 7.0, 3.0, 0.0, 5.0, 2.0, 4.0])
+    assert [part.name for part in parts] == ["b", "e", "g", "c", "f"]
+    assert parts[0].share == 49 / 104
+
+
+def test_weights_decide_between_members_of_one_score():
+    members = Members(("a", "b"), {}, (1.0, 1.5))
+    assert [part.name for part in member_parts(members, [2.0, 2.0])] == ["b", "a"]
+
+
+def test_equal_members_keep_their_order():
+    parts = member_parts(Members(("b", "a")), [2.0, 2.0])
+    assert [part.name for part in parts] == ["b", "a"]
+
+
+@pytest.mark.parametrize("scores", [[NAN, 0.0], [NAN, NAN], [math.inf, 0.0]])
+def test_members_without_a_finite_part_are_not_named(scores):
+    assert member_parts(Members(("a", "b")), scores) == ()
+
+
+def test_the_smallest_part_has_a_share():
+    (part,) = member_parts(Members(("a",)), [1e-45])
+    assert part.share == 1.0
+
+
+def test_members_need_a_weight_each():
+    with pytest.raises(ShapeError, match="a weight each"):
+        Members(("a", "b"), {}, (1.0,))
+
+
+def test_a_member_without_a_reason_is_called_by_its_name():
+    told = summary("s", None, 0, [], 1.0, 2.0, [MemberPart("forecast", 3.0, 1.0)])
+    assert told == "s: 2.0 × the line, forecast"
+
+
+def test_with_members_a_missing_value_is_called_missing():
+    parts = [Contribution("flow", 0.7, None, 3.0), Contribution("heat", 0.3, 2.0)]
+    told = summary("s", None, 0, parts, 1.0, 2000.0, [MemberPart("m", 3.0, 1.0, "odd")])
+    assert told == (
+        "s: over 1000 × the line, odd; flow 70 %, expected 3, missing; heat 30 %, was 2"
+    )

@@ -166,7 +166,11 @@ def test_a_failure_that_is_mended_disappears(tmp_path):
 
 @pytest.mark.parametrize(
     ("detector", "said"),
-    [("fusoin", "did you mean 'fusion'"), (" , ", "at least one name")],
+    [
+        ("fusoin", "did you mean 'fusion'"),
+        (" , ", "at least one name"),
+        ("ewma:fast", "has no parameter 'preset'"),
+    ],
 )
 def test_a_wrong_detector_is_refused_before_anything_runs(folder, tmp_path, capsys, detector, said):
     assert harness(folder, tmp_path / "a.json", detector) == 2
@@ -204,3 +208,23 @@ def test_a_run_with_nothing_to_do_leaves_the_file_as_it_is(folder, tmp_path):
     before = out.read_text()
     assert harness(folder, out, "norm", "--series", "s0", "--jobs", "2") == 0
     assert out.read_text() == before
+
+
+def test_presets_are_detectors_of_their_own(folder, tmp_path):
+    out = tmp_path / "accuracy.json"
+    assert harness(folder, out, "fusion:fast,fusion:small", "--series", "s0") == 0
+    document = json.loads(out.read_text())
+    assert set(document["environment"]["detectors"]) == {"fusion fast", "fusion small"}
+    assert document["environment"]["detectors"]["fusion fast"]["warm_up"] == "training prefix"
+    assert the(document, "fusion fast", "final")["vus_pr"] > 0.5
+
+
+def test_a_preset_is_shown_beside_the_reference(tmp_path, capsys):
+    folder = labelled_folder(tmp_path / "reference")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["entries"][0]["dataset"] = "SMD"
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    harness(folder, tmp_path / "a.json", "fusion:fast", "--series", "s0")
+    printed = capsys.readouterr().out
+    assert "fusion fast: ours / reference implementation" in printed
+    assert "1 of 4" in printed

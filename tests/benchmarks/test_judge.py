@@ -7,7 +7,41 @@ import numpy as np
 import pytest
 from series_folder import Entry
 
+from streamad.backtest.array import ScoredSeries
+from streamad.core.data import WindowSpec
 from streamad.core.errors import ConfigError
+
+
+class Warmed:
+    """Stands in for a detector that is fitted on its first rows and tells their scores."""
+
+    window = WindowSpec()
+
+    def __init__(self, warm_up):
+        self.warm_up = warm_up
+
+    def prefix_scores(self, code):
+        assert code == 0
+        return np.full(self.warm_up, 7.0), np.full(self.warm_up, 9.0)
+
+    def plan(self, code):
+        assert code == 0
+        return {"split": self.warm_up, "lag": 3}
+
+
+def warmed_score(values, detector, *, channels, name, warm_up, keep_prefix, **params):
+    assert keep_prefix
+    causal = np.where(np.isnan(values[:, 0]), np.nan, values[:, 0])
+    causal[:warm_up] = np.nan
+    return ScoredSeries(causal, causal + 1.0, 257, None, Warmed(warm_up))
+
+
+@pytest.fixture
+def warmed(monkeypatch):
+    """A contender whose detector is the stand-in."""
+    monkeypatch.setattr(judge, "score", warmed_score)
+    monkeypatch.setattr(judge.Contender, "takes_prefix", property(lambda _: True))
+    return judge.contender("fusion")
 
 
 def entry(n, split=300, columns=("value",)):
@@ -35,7 +69,7 @@ def test_a_score_is_held_until_the_next_one():
 @pytest.mark.deep
 def test_a_detector_that_hops_has_a_score_in_every_row_once_it_judges():
     pytest.importorskip("torch")
-    output = judge.run("reconstruction", wave(), entry(1500))
+    output = judge.run(judge.contender("reconstruction"), wave(), entry(1500))
     for scores in (output.causal, output.final):
         first = int(np.flatnonzero(np.isfinite(scores))[0])
         assert np.isfinite(scores[first:]).all()
@@ -47,7 +81,9 @@ def test_a_row_changes_no_causal_score_before_it():
     changed = values.copy()
     changed[1000] = 50.0
     for detector in ("ewma", "mahalanobis", "norm"):
-        before, after = (judge.run(detector, v, entry(1500)) for v in (values, changed))
+        before, after = (
+            judge.run(judge.contender(detector), v, entry(1500)) for v in (values, changed)
+        )
         np.testing.assert_array_equal(before.causal[:1000], after.causal[:1000])
 
 
@@ -56,7 +92,9 @@ def test_a_row_changes_no_final_score_further_back_than_the_lag():
     changed = values.copy()
     changed[1000] = 50.0
     for detector in ("mahalanobis", "norm"):
-        before, after = (judge.run(detector, v, entry(1500)) for v in (values, changed))
+        before, after = (
+            judge.run(judge.contender(detector), v, entry(1500)) for v in (values, changed)
+        )
         cut = 1000 - before.lag_rows
         np.testing.assert_array_equal(before.final[:cut], after.final[:cut])
         assert before.final[cut] != after.final[cut]
@@ -102,6 +140,78 @@ def test_the_buffer_of_vus_is_the_period_of_the_whole_first_channel():
     assert judge.prepare(values, labels, entry(1500, columns=("a", "b"))).window == 25
 
 
+def test_a_missing_value_is_held_for_the_buffer_of_vus():
+    values = np.sin(np.arange(1500) * 2 * np.pi / 50)[:, None]
+    values[5::7] = np.nan
+    labels = np.arange(1500) == 900
+    assert judge.prepare(values, labels, entry(1500)).window == 50
+
+
 def test_an_unknown_detector_names_the_baselines_too():
     with pytest.raises(ConfigError, match="norm and random"):
-        judge.configuration("nothing")
+        judge.configuration(judge.contender("nothing"))
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "detector", "params"),
+    [
+        ("fusion", "fusion", "fusion", {}),
+        ("fusion:fast", "fusion fast", "fusion", {"preset": "fast"}),
+        ("river:HalfSpaceTrees", "river:HalfSpaceTrees", "river:HalfSpaceTrees", {}),
+    ],
+)
+def test_a_preset_follows_a_colon(text, label, detector, params):
+    assert judge.contender(text) == judge.Contender(label, detector, params)
+
+
+def test_a_preset_of_a_detector_without_presets_is_refused():
+    with pytest.raises(ConfigError, match="'knn' has no parameter 'preset'"):
+        judge.configuration(judge.contender("knn:fast"))
+
+
+@pytest.mark.parametrize(
+    ("split", "n", "rows"), [(300, 900, 300), (31, 4000, 1000), (0, 600, 600), (500, 400, 400)]
+)
+def test_the_training_prefix_is_the_warm_up_and_a_short_one_is_none(split, n, rows):
+    assert judge.warm_up_rows(split, n) == rows
+
+
+def test_rows_of_the_prefix_have_their_in_sample_scores(warmed):
+    output = judge.run(warmed, wave(), entry(1500))
+    np.testing.assert_array_equal(output.causal[:300], np.full(300, 7.0))
+    np.testing.assert_array_equal(output.final[:300], np.full(300, 9.0))
+    np.testing.assert_array_equal(output.causal[300:], wave()[300:, 0])
+
+
+def test_the_lag_is_that_of_the_series_where_a_detector_tells_it(warmed):
+    assert judge.run(warmed, wave(), entry(1500)).lag_rows == 3
+
+
+def test_a_missing_value_is_the_last_one_for_a_detector_that_takes_the_prefix(warmed):
+    values = wave()
+    values[800:803] = np.nan
+    output = judge.run(warmed, values, entry(1500))
+    np.testing.assert_array_equal(output.causal[799:804], values[[799, 799, 799, 799, 803], 0])
+    assert np.isfinite(output.final).all()
+
+
+def test_other_detectors_are_not_given_the_prefix():
+    output = judge.run(judge.contender("ewma"), wave(), entry(1500))
+    assert np.isnan(output.causal[:64]).all()
+    assert np.isfinite(output.causal[64:]).all()
+
+
+def test_fusion_is_warmed_up_on_the_training_prefix():
+    output = judge.run(judge.contender("fusion:fast"), wave(), entry(1500))
+    assert np.isfinite(output.causal).all()
+    assert np.isfinite(output.final).all()
+
+
+def test_fusion_tells_final_scores_of_the_prefix_that_wait_for_live_rows():
+    values = wave()
+    changed = values.copy()
+    changed[300] = 50.0
+    contender = judge.contender("fusion:fast")
+    before, after = (judge.run(contender, v, entry(1500)) for v in (values, changed))
+    np.testing.assert_array_equal(before.causal[:300], after.causal[:300])
+    assert before.final[299] != after.final[299]

@@ -123,3 +123,34 @@ def test_the_script_prints_the_page(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["results_page.py", str(tmp_path / "a.json")])
     assert results_page.main() == 0
     assert capsys.readouterr().out == results_page.page(document())
+
+
+def reference_document(value):
+    series = [
+        result("TSB-AD-U/TAO", "a", "fusion", output, value) for output in ("causal", "final")
+    ]
+    return document(series=series)
+
+
+def test_a_data_set_below_the_reference_is_bold():
+    text = results_page.page(reference_document(0.5))
+    assert "| TSB-AD-U/TAO | 1 of 1 | - | 0.050 | 0.500 | 0.627 | **-0.127** |" in text
+
+
+def test_a_data_set_within_the_tolerance_is_not():
+    text = results_page.page(reference_document(0.6))
+    assert "| 0.600 | 0.627 | -0.027 | 0.600 | 0.455 | +0.145 |" in text
+
+
+def test_the_page_has_no_reference_section_without_a_preset_that_it_knows():
+    series = [result("NAB", "a", "knn", output, 0.4) for output in ("causal", "final")]
+    assert "reference implementation" not in results_page.page(document(series=series))
+
+
+def test_the_ten_files_are_shown_beside_other_packages():
+    lines = [
+        {"detector": "fusion", "origin": "this run", "ten_files": 0.5, "eight_files": 0.4},
+        {"detector": "slow", "origin": "published", "ten_files": None, "eight_files": 0.3},
+    ]
+    text = results_page.page(document(), {"ranking": lines})
+    assert "| fusion | this run | 0.500 | 0.400 |\n| slow | published | – | 0.300 |" in text

@@ -48,6 +48,22 @@ def test_detectors_of_the_command_line_replace_those_of_the_configuration(
     assert metrics["detectors"] == ["knn", "mahalanobis"]
 
 
+def test_the_output_of_the_command_line_is_that_of_the_configuration(streamad, pumps, tmp_path):
+    knn = {"type": "knn", "params": {"length": 8, "warm_up": 60}}
+    knn["threshold"] = {"type": "fixed", "value": 1.5}
+    causal, final = pumps(detectors=[knn]), pumps
+    assert streamad("backtest", causal, "--output", "final", "--out", "a", "--no-report").code == 0
+    assert streamad("backtest", final(detectors=[knn], output="final"), "--out", "b").code == 0
+    written = [(tmp_path / run / "alerts.jsonl").read_bytes() for run in "ab"]
+    assert written[0] == written[1] != b""
+
+
+def test_an_unknown_output_is_refused(streamad, pumps):
+    ended = streamad("backtest", pumps(), "--output", "last", "--out", "out")
+    assert ended.code == 2
+    assert "--output should be causal or final, got 'last'" in ended.err
+
+
 def test_it_finds_the_spikes(streamad, pumps):
     assert streamad("backtest", pumps(), "--out", "out", "--no-report").code == 0
     episodes = json.loads(streamad("inspect", "alerts", "out", "--json").out)

@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from streamad.core.data import Checkpoint
+from streamad.core.data import Alert, Checkpoint, MemberPart
+from streamad.core.event import alert_document
 from streamad.runtime.checkpoints import FileStateStore
 
 
@@ -56,6 +57,21 @@ def test_episodes_are_one_a_line(streamad, pumps):
     lines = streamad("inspect", "alerts", "out").out.splitlines()
     assert len(lines) == 2
     assert all("critical" in line and "pump-" in line for line in lines)
+
+
+def test_episodes_tell_the_members_that_found_them(streamad, tmp_path):
+    alert = Alert(
+        *("open", "alt_5c0f2f6d1c9e4b7a", 1, "plant", "pump-7", "all", "fusion", "critical"),
+        *(0, None, 0, 7.6, 2.0, 3.8, 0, 7.6, 3.8),
+        summary="pump-7: 3.8 × the line, like nothing before",
+        members=(
+            MemberPart("shape", 6.0, 0.9, "like nothing before"),
+            MemberPart("level", 2.0, 0.1),
+        ),
+    )
+    (tmp_path / "alerts.jsonl").write_text(json.dumps(alert_document(alert)) + "\n")
+    told = streamad("inspect", "alerts", "alerts.jsonl").out
+    assert told.endswith("like nothing before  (found by shape 90 %, level 10 %)\n")
 
 
 def test_a_torn_line_is_named(streamad, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -281,6 +282,33 @@ class HasNoClose(Honest):
     close = None
 
 
+class NamesMembers(Honest):
+    part_names = ("distance", "half")
+    half = 0.5
+
+    def score(self, windows):
+        return self.with_parts(super().score(windows))
+
+    def step(self, windows):
+        return self.with_parts(super().step(windows))
+
+    def with_parts(self, scores):
+        parts = np.stack((scores.causal, self.half * scores.causal), axis=1)
+        return replace(scores, parts=parts.astype(np.float32))
+
+
+class NamesMoreMembersThanItHas(NamesMembers):
+    part_names = ("distance", "half", "third")
+
+
+class NamesNoMembers(NamesMembers):
+    part_names = ()
+
+
+class GivesNegativeParts(NamesMembers):
+    half = -0.5
+
+
 CAUGHT = [
     (LearnsAtTheEndOfABatch, "test_the_cut_into_batches_changes_nothing"),
     (LeaksAcrossSeries, "test_company_changes_nothing"),
@@ -302,6 +330,9 @@ CAUGHT = [
     (OwesAFinalTwice, "test_every_judged_window_end_gets_one_final_score"),
     (GivesInfiniteScores, "test_difficult_numbers_give_finite_scores_or_none"),
     (IsPoisonedByInfinity, "test_infinite_values_leave_no_lasting_harm"),
+    (NamesMoreMembersThanItHas, "test_answers_have_the_shapes_and_dtypes_of_scores"),
+    (NamesNoMembers, "test_answers_have_the_shapes_and_dtypes_of_scores"),
+    (GivesNegativeParts, "test_members_have_names_and_standardised_scores"),
     (GivesSharesThatDoNotAddUp, "test_shares_of_a_judged_window_sum_to_one"),
     (LearnsEmptyWindows, "test_a_window_without_values_is_neither_judged_nor_learned"),
     (JudgesEmptyWindows, "test_a_window_without_values_is_neither_judged_nor_learned"),

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 import pytest
+from reference.small_detectors import SMALL, skip_without_its_extra
+from reference.two_views import TwoViews
 from river.neighbors import LazySearch
 
-from streamad.detectors.registry import detector_class, detector_names, make_detector
+from streamad.detectors.registry import detector_names, make_detector
 from streamad.detectors.river_adapter import river_names
 from streamad.testing.conformance import DetectorConformance
-
-EWMA = {"warm_up": 8}
-KNN = {"length": 8, "points": 4, "memory": 24, "keep": 8, "warm_up": 16, "max_skipped": 8}
-MAHALANOBIS = {"warm_up": 12, "horizon": 60, "max_skipped": 8}
-SMALL = {
-    "ewma": EWMA,
-    "knn": KNN,
-    "mahalanobis": MAHALANOBIS,
-    "fusion": {
-        "members": {"ewma": EWMA, "knn": KNN, "mahalanobis": MAHALANOBIS},
-        "warm_up": 64,
-    },
-    "reconstruction": {"length": 32, "hop": 4, "warm_up": 16, "hidden": 4, "steps": 4},
-}
-"""Short warm-ups and small memories, so that a few hundred rows reach every branch."""
 
 EFFORT = {"fusion": 0.5}
 
@@ -34,11 +19,17 @@ class TestDetector(DetectorConformance):
     def _choose(self, request):
         self.name = request.param
         self.effort = EFFORT.get(self.name, 1.0)
-        if detector_class(self.name).info.extra == "deep" and find_spec("torch") is None:
-            pytest.skip("torch is not installed")
+        skip_without_its_extra(self.name)
 
     def make(self):
         return make_detector(self.name, SMALL.get(self.name))
+
+
+class TestDetectorWithMembers(DetectorConformance):
+    effort = 0.5
+
+    def make(self):
+        return TwoViews()
 
 
 RIVER_SMALL = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from reference.two_views import TwoViews
 
 from streamad.alerting import EpisodeMachine, EpisodeRules
 from streamad.detectors.registry import make_detector
@@ -19,6 +20,7 @@ DETECTORS = {
     "ewma": ("ewma", {"warm_up": 20}),
     "knn": ("knn", {"length": 8, "warm_up": 40}),
     "cloud": ("mahalanobis", {"warm_up": 40}),
+    "fused": ("two_views", {}),
 }
 ORDERINGS = {
     "plain": {},
@@ -29,7 +31,7 @@ ORDERINGS = {
 
 def make_stage(name: str, output: str) -> Stage:
     kind, params = DETECTORS[name]
-    detector = make_detector(kind, params)
+    detector = TwoViews() if kind == "two_views" else make_detector(kind, params)
     return Stage(
         name,
         detector,

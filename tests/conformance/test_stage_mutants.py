@@ -82,6 +82,11 @@ class SwapsFinals(FixedLag):
         return super().step(slots, times, payload, shares, final + 1.0, lag)
 
 
+class NeverLooksBack(FixedLag):
+    def open(self, n_columns, n_details, *, strongest=False):
+        super().open(n_columns, n_details)
+
+
 class OfPending(PendingConformance):
     depth = 3
 
@@ -102,6 +107,11 @@ class StaysSilent(EpisodeMachine):
 class AlertsForOthers(EpisodeMachine):
     def step(self, rows):
         return [replace(alert, series="series-7") for alert in super().step(rows)]
+
+
+class ForgetsTheMembers(EpisodeMachine):
+    def step(self, rows):
+        return [replace(alert, members=()) for alert in super().step(rows)]
 
 
 class OfEpisodes(EpisodesConformance):
@@ -187,8 +197,10 @@ CAUGHT = [
     (OfWindowing, NamesTheWrongRows, "test_windows_hold_the_rows_of_their_series"),
     (OfPending, KeepsWhatWaits, "test_every_row_is_released_once"),
     (OfPending, SwapsFinals, "test_every_row_is_released_once"),
+    (OfPending, NeverLooksBack, "test_the_strongest_row_comes_with_each"),
     (OfEpisodes, NumbersFromZero, "test_an_episode_opens_first_and_resolves_last"),
     (OfEpisodes, StaysSilent, "test_the_streams_of_the_checks_raise_alerts"),
+    (OfEpisodes, ForgetsTheMembers, "test_alerts_name_the_members"),
     (OfEpisodes, AlertsForOthers, "test_company_changes_nothing"),
     (OfOrdering, LosesRejects, "test_every_row_is_accepted_or_rejected"),
     (OfOrdering, TurnsTimeBack, "test_rows_of_a_series_come_in_time_order"),

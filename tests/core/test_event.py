@@ -10,7 +10,7 @@ from dataclasses import replace
 import jsonschema
 import pytest
 
-from streamad.core.data import Alert, Contribution
+from streamad.core.data import Alert, Contribution, MemberPart
 from streamad.core.event import alert_document, alert_schema, iso_time
 
 ALERT = Alert(
@@ -105,6 +105,22 @@ def test_numbers_that_are_not_finite_are_null():
     assert document["threshold"] is None
     assert document["score_ratio"] is None
     assert document["peak"]["score"] is None
+
+
+def test_members_are_there_when_the_detector_has_some():
+    alert = replace(ALERT, members=(MemberPart("shape", 6.5, 0.75, "like nothing before"),))
+    document = alert_document(alert)
+    VALIDATOR.validate(document)
+    assert document == alert_document(ALERT) | {
+        "members": [{"name": "shape", "score": 6.5, "share": 0.75, "reason": "like nothing before"}]
+    }
+    assert "members" not in alert_document(ALERT)
+
+
+@pytest.mark.parametrize("n", [0, 6])
+def test_the_schema_wants_one_to_five_members(n):
+    member = {"name": "shape", "score": 6.5, "share": 0.75, "reason": ""}
+    assert not VALIDATOR.is_valid(alert_document(ALERT) | {"members": [member] * n})
 
 
 def test_delivery_fields_are_allowed():

@@ -1,156 +1,132 @@
-"""Fusion: members, windows, scores, shares."""
+"""The default detector."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from reference.fuse import fused
-from reference.judging import judge, opened, two_pumps, water_flow, windows_of
 
+import streamad
 from streamad.core.data import Windows
 from streamad.core.errors import ConfigError
-from streamad.detectors.fusion import Fusion
-from streamad.detectors.registry import make_detector
-
-MEMBERS = {
-    "ewma": {},
-    "knn": {"length": 24, "warm_up": 64},
-    "mahalanobis": {"warm_up": 64},
-}
+from streamad.detectors.fusion import PRESETS, Fusion
+from streamad.detectors.recipe.words import REASONS
 
 
-def apart(values, members, length):
-    """Causal and final scores (n, m) of the members on windows of this length."""
-    windows = windows_of(values, length).values
-    causal, final = [], []
-    for name, params in members.items():
-        member = opened(make_detector(name, params), values.shape[1])
-        n, own = len(values), member.window.length
-        scores = member.step(
-            Windows(windows[:, length - own :], np.zeros(n, np.int32), np.arange(n))
-        )
-        _, owed = member.close(np.zeros(1, np.int32))
-        causal.append(scores.causal)
-        final.append(np.concatenate((scores.final, owed))[-n:])
-    return np.stack(causal, axis=1), np.stack(final, axis=1)
+def wave(n=2400, channels=1, seed=0):
+    rng = np.random.default_rng(seed)
+    phase = np.arange(n)[:, None] * 2 * np.pi / 30 + np.arange(channels)
+    return np.sin(phase) + 0.1 * rng.normal(size=(n, channels))
 
 
-@pytest.mark.parametrize("series", [water_flow, two_pumps])
-def test_both_scores_are_the_formula_over_the_members_scores(series):
-    values = series(1000)
-    made = judge(Fusion(MEMBERS, warm_up=200), values)
-    causal, final = apart(values, MEMBERS, 24)
-    first = 11  # the first window of 24 rows that holds at least half of its values
-    np.testing.assert_allclose(made.causal, fused(causal, 200, first), rtol=1e-9)
-    np.testing.assert_allclose(made.final[:-23], fused(final, 200, first)[:-23], rtol=1e-9)
-    np.testing.assert_allclose(made.final[-23:], fused(final, 200, first)[-23:], rtol=0.05)
+def found(values, form="final", **params):
+    return int(np.nanargmax(getattr(streamad.score(values, warm_up=600, **params), form)))
 
 
-def test_a_level_a_shape_and_a_relation_are_all_found_by_the_default_members():
-    rng = np.random.default_rng(0)
-    common = np.sin(np.arange(3000) * 2 * np.pi / 50)
-    values = np.stack([common, common], axis=1) + 0.05 * rng.normal(size=(3000, 2))
-    values[1500, :] += 3.0
-    values[2000:2050] *= -1
-    values[2500, 1] -= 0.5
-    knn = {"points": 10, "memory": 128, "keep": 32, "every": 7}
-    final = judge(Fusion({"ewma": {}, "knn": knn, "mahalanobis": {}}), values).final
-    ordinary = np.nanquantile(final[:1400], 0.95)
-    for place in (slice(1499, 1502), slice(2000, 2050), slice(2499, 2502)):
-        assert final[place].max() > 2 * ordinary
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_broken_shape_is_found(preset, channels):
+    values = wave(channels=channels)
+    values[1500:1530, 0] = values[1500:1530, 0][::-1] * 0.3
+    assert 1480 <= found(values, preset=preset) < 1550
 
 
-def test_it_wants_the_longest_window_of_a_member_and_has_the_largest_lag():
-    fusion = Fusion(MEMBERS)
-    assert (fusion.window.length, fusion.lag) == (24, 23)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_spike_is_found_at_its_row_at_once(preset):
+    values = wave()
+    values[1700] += 3.0
+    causal = streamad.score(values, warm_up=600, preset=preset).causal
+    assert causal[1700] > 3 * np.quantile(causal[600:1700], 0.99)
+    assert 1700 <= np.nanargmax(causal) < 1730
 
 
-def test_a_detector_may_take_part_twice():
-    fusion = Fusion({"fast": {"type": "knn", "length": 8}, "slow": {"type": "knn", "length": 32}})
-    assert list(fusion.detectors) == ["fast", "slow"]
-    assert [member.window.length for member in fusion.detectors.values()] == [8, 32]
+def test_a_channel_that_wakes_up_is_found():
+    values = wave(channels=3)
+    values[:, 1] = 7.0
+    values[1600:1620, 1] = 7.5
+    scored = streamad.score(values, warm_up=600)
+    worst = int(np.nanargmax(scored.causal))
+    assert 1600 <= worst < 1640
+    assert int(scored.shares[worst].argmax()) == 1
 
 
-def test_members_that_do_not_judge_are_left_out():
-    values = water_flow(600)
-    both = Fusion({"ewma": {}, "knn": {"warm_up": 10_000}}, warm_up=100)
-    alone = Fusion({"ewma": {}}, warm_up=100)
-    windows = windows_of(values, both.window.length)
-    narrow = Windows(windows.values[:, -1:], windows.codes, windows.ends)
-    np.testing.assert_array_equal(
-        opened(both, 1).step(windows).causal[200:], opened(alone, 1).step(narrow).causal[200:]
-    )
-
-
-def test_contributions_say_which_member_drove_the_score():
-    detector = opened(Fusion(MEMBERS, warm_up=200), 3)
-    windows = windows_of(two_pumps(800), 24)
-    detector.step(windows.take(slice(0, 600)))
-    rest = windows.take(slice(600, None))
-    parts = detector.contributions(rest)
-    expected = np.sqrt(np.nanmean(parts**2, axis=1))
-    np.testing.assert_allclose(detector.score(rest).causal, expected, rtol=1e-12)
-
-
-def test_shares_are_those_of_the_members_weighted_by_their_squared_scores():
-    detector = opened(Fusion(MEMBERS, warm_up=200), 3)
-    windows = windows_of(two_pumps(800), 24)
-    detector.step(windows.take(slice(0, 600)))
-    rest = windows.take(slice(600, None))
-    weights = detector.contributions(rest) ** 2
-    total = np.zeros((200, 3))
-    for j, member in enumerate(detector.detectors.values()):
-        own = member.window.length
-        view = Windows(rest.values[:, 24 - own :], rest.codes, rest.ends)
-        total += weights[:, j, None] * member.score(view).shares
-    certain = total.sum(axis=1) > 0
-    expected = total[certain] / total[certain].sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(detector.score(rest).shares[certain], expected, atol=1e-6)
-
-
-def test_a_member_that_wants_raw_values_gets_them_though_another_wants_scaled_ones():
-    values = water_flow(600)
-    raw = windows_of(values, 24)
-    center, scale = np.full((600, 1), 100.0), np.full((600, 1), 8.0)
-    scaled = Windows((raw.values - 100.0) / 8.0, raw.codes, raw.ends, center, scale)
-    mixed = Fusion({"knn": {"length": 24, "scaling": "robust"}, "ewma": {}})
-    assert mixed.window.scaling == "robust"
-    opened(mixed, 1).step(scaled)
-    alone = opened(make_detector("ewma"), 1)
-    alone.step(Windows(raw.values[:, -1:], raw.codes, raw.ends))
-    mean = mixed.detectors["ewma"].snapshot()["mean"]
-    np.testing.assert_allclose(mean, alone.snapshot()["mean"], rtol=1e-9)
-
-
-def test_a_river_detector_may_take_part():
-    scores = judge(Fusion({"ewma": {}, "river:GaussianScorer": {}}, warm_up=200), water_flow(500))
-    assert np.all(np.isfinite(scores.causal[200:]))
-
-
-def test_state_bytes_are_those_of_the_arrays():
-    detector = opened(Fusion(MEMBERS), 2)
-    assert detector.state_bytes(2) == sum(a.nbytes for a in detector.snapshot().values())
+def test_relations_between_channels_count():
+    values = wave(channels=3)
+    values[1500:1560, 2] = -values[1500:1560, 2]
+    assert 1490 <= found(values) < 1580
 
 
 @pytest.mark.parametrize(
-    ("members", "message"),
-    [
-        ([], "list of detector names"),
-        ("ewma", "list of detector names"),
-        (["ewma", "ewma"], "occurs twice"),
-        (["emwa"], "did you mean 'ewma'"),
-        ({"ewma": {"alpa": 1}}, "did you mean 'alpha'"),
-        (
-            {"knn": {"scaling": "robust"}, "mahalanobis": {"scaling": "ew"}},
-            "share one scaling",
-        ),
-    ],
+    ("preset", "channels", "members"),
+    [("default", 1, 11), ("default", 2, 6), ("small", 1, 11), ("fast", 1, 5), ("fast", 4, 5)],
 )
-def test_members_that_cannot_be_are_refused(members, message):
-    with pytest.raises(ConfigError, match=message):
-        Fusion(members)
+def test_the_members_of_a_preset(preset, channels, members):
+    detector = Fusion(preset)
+    detector.open([f"c{i}" for i in range(channels)])
+    assert len(detector.part_names) == members
+    assert set(detector.part_names) <= REASONS.keys()
 
 
-def test_a_warm_up_too_short_to_know_what_is_ordinary_is_refused():
-    with pytest.raises(ConfigError, match="at least 64"):
-        Fusion(warm_up=10)
+def test_parts_of_a_spike_name_the_forecast_and_the_level():
+    values = wave()
+    values[1700] += 3.0
+    detector = Fusion(warm_up=600)
+    detector.open(["flow"])
+    detector.admit(np.zeros(1, np.int32), ["pump"])
+    times = np.arange(len(values), dtype=np.int64)
+    scores = detector.step(Windows(values[:, None], np.zeros(len(values), np.int32), times))
+    parts = dict(zip(detector.part_names, scores.parts[1700], strict=True))
+    assert parts["forecast"] > 5
+    assert parts["level"] > 5
+    assert parts["waking"] == 0
+    assert scores.expected[1700, 0] == pytest.approx(values[1700, 0] - 3.0, abs=0.6)
+
+
+def test_a_series_that_never_moves_scores_zero():
+    scored = streamad.score(np.full(1500, 4.2), warm_up=600)
+    np.testing.assert_array_equal(scored.causal[600:], np.zeros(900))
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e12])
+def test_units_do_not_matter(scale):
+    values = wave(1200)
+    plain = streamad.score(values, warm_up=600).causal[600:]
+    scaled = streamad.score(values * scale, warm_up=600).causal[600:]
+    np.testing.assert_allclose(scaled, plain, rtol=0.02, atol=0.05)
+
+
+def test_a_row_without_values_is_not_judged_and_the_next_one_is():
+    values = wave(1200)
+    values[900:910] = np.nan
+    scored = streamad.score(values, warm_up=600)
+    np.testing.assert_array_equal(np.isnan(scored.causal[600:]), np.isnan(values[600:, 0]))
+    assert np.isfinite(scored.final[600:900]).all()
+
+
+@pytest.mark.parametrize("warm_up", [32, 200])
+def test_short_warm_ups_work(warm_up):
+    values = wave(900)
+    values[700] += 4.0
+    scored = streamad.score(values, warm_up=warm_up)
+    assert np.isfinite(scored.causal[warm_up:]).all()
+    assert scored.causal[700] > 3 * np.median(scored.causal[warm_up:])
+
+
+def test_a_contaminated_warm_up_does_not_hide_what_comes():
+    values = wave()
+    values[200:215] += 4.0
+    values[1500:1515] += 4.0
+    assert 1495 <= found(values) < 1540
+
+
+def test_a_level_shift_becomes_ordinary():
+    values = wave(9000)
+    values[2000:] += 1.5
+    causal = streamad.score(values, warm_up=1000).causal
+    ordinary = np.quantile(causal[1000:2000], 0.995)
+    assert np.nanmax(causal[2000:2100]) > 2 * ordinary
+    assert np.median(causal[8000:]) < ordinary
+
+
+def test_an_unknown_preset_is_refused():
+    with pytest.raises(ConfigError, match="preset must be one of default, fast, small"):
+        Fusion("huge")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reference.episodes import EpisodeOracle
 
 from streamad.alerting import EpisodeMachine, EpisodeRules, SeverityRule, machine
-from streamad.core.data import Judged
+from streamad.core.data import Judged, Members
 
 RATIOS = [np.nan, 0.0, 0.3, 0.7, 0.8, 1.0, 1.2, 1.5, 3.0, 5.0, np.inf]
 GAPS = [0, 1, 2, 5, 20]
@@ -46,12 +46,13 @@ def rules(draw):
 
 def started(rules, n_slots):
     made = EpisodeMachine(rules, pipeline="p", detector="d", detector_type="t", labels={})
-    made.open(["x"])
+    made.open(["x"], Members(("one",)))
     made.admit(np.arange(n_slots, dtype=np.int32), [f"s{slot}" for slot in range(n_slots)])
     return made
 
 
-def judged(slots, times, ratios):
+def judged(slots, times, ratios, causal, first=0):
+    """Rows whose value is their number."""
     n = len(times)
     ratio = np.array(ratios, float)
     return Judged(
@@ -61,8 +62,10 @@ def judged(slots, times, ratios):
         np.full(n, 2.0),
         ratio,
         np.empty((0, 1), np.float32),
-        np.arange(float(n))[:, None],
+        first + np.arange(float(n))[:, None],
         np.empty((0, 1)),
+        np.ones((n, 1), np.float32),
+        np.array(causal, float),
     )
 
 
@@ -80,6 +83,7 @@ def plain(alert):
         alert.suppressed,
         alert.peak_ns,
         alert.peak_ratio,
+        alert.contributions[0].actual,
     )
 
 
@@ -92,16 +96,17 @@ def streams(draw):
     gaps = rng.choice(GAPS, n, p=rng.dirichlet(np.full(len(GAPS), 0.3)))
     cuts = np.sort(rng.integers(0, n + 1, draw(st.integers(0, 4)))).tolist()
     slots = rng.integers(0, draw(st.integers(1, 3)), n).tolist()
-    return slots, np.cumsum(gaps).tolist(), rng.choice(some, n).tolist(), [0, *cuts, n]
+    causal = rng.integers(0, 6, n).tolist()
+    return slots, np.cumsum(gaps).tolist(), rng.choice(some, n).tolist(), causal, [0, *cuts, n]
 
 
 @given(rules=rules(), stream=streams(), room=st.sampled_from([2, 3, 1024]))
 def test_events_are_those_of_the_slow_twin_however_the_stream_is_cut(rules, stream, room):
-    slots, times, ratios, cuts = stream
+    slots, times, ratios, causal, cuts = stream
     oracles = [EpisodeOracle(rules) for _ in range(3)]
     expected = []
-    for slot, t, ratio in zip(slots, times, ratios, strict=True):
-        expected += [(f"s{slot}", *event) for event in oracles[slot].row(t, ratio)]
+    for number, (slot, *row) in enumerate(zip(slots, times, ratios, causal, strict=True)):
+        expected += [(f"s{slot}", *event) for event in oracles[slot].row(*row, number)]
     for slot in range(3):
         expected += [(f"s{slot}", *event) for event in oracles[slot].close("end_of_stream")]
 
@@ -111,7 +116,7 @@ def test_events_are_those_of_the_slow_twin_however_the_stream_is_cut(rules, stre
         made = started(rules, 3)
         for start, end in itertools.pairwise(cuts):
             part = slice(start, end)
-            found += made.step(judged(slots[part], times[part], ratios[part]))
+            found += made.step(judged(slots[part], times[part], ratios[part], causal[part], start))
             snapshot = made.snapshot()
             made = started(rules, 1)
             made.restore(snapshot)
@@ -124,8 +129,8 @@ def test_events_are_those_of_the_slow_twin_however_the_stream_is_cut(rules, stre
 
 @given(rules=rules(), stream=streams())
 def test_open_episodes_are_counted(rules, stream):
-    slots, times, ratios, _ = stream
+    slots, times, ratios, causal, _ = stream
     made = started(rules, 3)
-    alerts = made.step(judged(slots, times, ratios))
+    alerts = made.step(judged(slots, times, ratios, causal))
     kinds = [alert.event for alert in alerts]
     assert made.open_count() == kinds.count("open") - kinds.count("resolve")

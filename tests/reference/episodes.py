@@ -11,6 +11,7 @@ class Episode:
     start: int
     last_over: int
     peak: tuple[int, float]
+    cause: tuple[float, int]
     suppressed: bool
     level: str = ""
     seq: int = 0
@@ -20,18 +21,18 @@ class Episode:
 
 class EpisodeOracle:
     """Events as tuples: (event, reason, seq, start, end, detected, by a row, level, suppressed,
-    peak time, peak ratio).
+    peak time, peak ratio, number of the row that tells the cause).
     """
 
     def __init__(self, rules):
         self.rules = rules
-        self.run: list[tuple[int, float]] = []
+        self.run: list[tuple[int, float, float, int]] = []
         self.episode: Episode | None = None
         self.judged = self.latest_row = 0
         self.latest_start = self.quiet_until = -math.inf
 
-    def row(self, t, ratio):
-        """Events of one row."""
+    def row(self, t, ratio, causal, number):
+        """Events of one row; the largest causal score of an episode tells its cause."""
         events = []
         silent = self.rules.no_data_after_ns
         if self.episode is not None:
@@ -42,7 +43,9 @@ class EpisodeOracle:
         if math.isnan(ratio):
             return events
         self.judged = t
-        return events + (self._wait(t, ratio) if self.episode is None else self._go_on(t, ratio))
+        if self.episode is None:
+            return events + self._wait(t, ratio, causal, number)
+        return events + self._go_on(t, ratio, causal, number)
 
     def close(self, reason):
         """Events of the end."""
@@ -64,29 +67,32 @@ class EpisodeOracle:
         when, _, reason = min(due)
         return [self._resolve(reason, when, False)]
 
-    def _wait(self, t, ratio):
+    def _wait(self, t, ratio, causal, number):
         if ratio < self.rules.open_ratio:
             self.run = []
             return []
         if not self.run and t <= self.latest_start:
             return []
-        self.run.append((t, ratio))
+        self.run.append((t, ratio, causal, number))
         start = self.run[0][0]
         if len(self.run) < self.rules.open_rows or t - start < self.rules.open_ns:
             return []
         peak = max(self.run, key=lambda row: row[1])
-        self.episode = Episode(start, t, peak, start < self.quiet_until)
+        cause = max(self.run, key=lambda row: row[2])
+        self.episode = Episode(start, t, peak[:2], cause[2:], start < self.quiet_until)
         self.episode.level = self._level(t)
         self.latest_start = start
         self.run = []
         return [self._event("open", "open", None, t, True)]
 
-    def _go_on(self, t, ratio):
+    def _go_on(self, t, ratio, causal, number):
         rules, episode = self.rules, self.episode
         if ratio >= rules.open_ratio:
             episode.last_over = t
         if ratio > episode.peak[1]:
             episode.peak = (t, ratio)
+        if causal > episode.cause[0]:
+            episode.cause = (causal, number)
         if ratio < rules.close_ratio:
             episode.below.append(t)
             wait = max(rules.close_ns, rules.merge_gap_ns)
@@ -133,4 +139,5 @@ class EpisodeOracle:
             episode.level,
             "cool_down" if episode.suppressed else None,
             *episode.peak,
+            episode.cause[1],
         )

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from streamad.core.errors import StateError
-from streamad.reporting.episodes import read_episodes
+from streamad.reporting.episodes import Member, read_episodes
 
 
 def test_the_latest_event_of_an_episode_counts(make_run):
@@ -13,6 +13,16 @@ def test_the_latest_event_of_an_episode_counts(make_run):
     (episode,) = read_episodes(run.folder / "alerts.jsonl", 10).strongest
     assert (int(run.times[100]), int(run.times[120])) == (episode.start_ns, episode.end_ns)
     assert not episode.is_open
+
+
+def test_members_are_read_where_there_are_some(make_run):
+    path = make_run(episodes=[("pump-1", 100, 120, 4.0)]).folder / "alerts.jsonl"
+    assert read_episodes(path, 10).strongest[0].members == ()
+    events = [json.loads(line) for line in path.read_text().splitlines()]
+    member = {"name": "shape", "score": 6.5, "share": 0.75, "reason": "like nothing before"}
+    path.write_text("".join(json.dumps(e | {"members": [member]}) + "\n" for e in events))
+    (episode,) = read_episodes(path, 10).strongest
+    assert episode.members == (Member("shape", 0.75, "like nothing before"),)
 
 
 def test_an_episode_without_a_resolve_is_open(make_run):

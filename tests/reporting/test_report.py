@@ -104,6 +104,17 @@ def test_the_first_rejected_rows_are_shown(make_run):
     assert page_of(run).count("<li>late: expected a time of at least 5, got 3</li>") == 8
 
 
+def test_a_member_never_becomes_markup(make_run):
+    run = make_run(episodes=[("pump-1", 100, 120, 4.0)])
+    path = run.folder / "alerts.jsonl"
+    member = {"name": "<b>", "score": 6.5, "share": 0.75, "reason": '" onload="x'}
+    events = [json.loads(line) | {"members": [member]} for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps(event) + "\n" for event in events))
+    page = page_of(run)
+    assert "&lt;b&gt; 75 %" in page
+    assert '" onload="x' not in page
+
+
 def test_the_configuration_says_which_score_drives_the_alerts(make_run):
     run = make_run(detectors=("a", "b"))
     (run.folder / "config.lock.yaml").write_text(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference.windows import released
 
-from streamad.core.errors import ConfigError
+from streamad.core.errors import ConfigError, ShapeError
 from streamad.core.protocols import Pending
 from streamad.windowing.pending import FixedLag
 
@@ -26,7 +26,7 @@ def opened(depth, n_slots=3):
 
 
 def push(pending, pairs, first=0):
-    """Rows with time = position, payload = (time, -time), shares = time, final = time / 8."""
+    """Rows with time = position, payload = (time, -time), details = time, final = time / 8."""
     n = len(pairs)
     times = np.arange(first, first + n)
     out = pending.step(
@@ -42,7 +42,7 @@ def push(pending, pairs, first=0):
 
 def rows_of(out):
     assert np.array_equal(out.payload, np.column_stack((out.times, -out.times)))
-    assert np.array_equal(out.shares[:, 0], out.times)
+    assert np.array_equal(out.details[:, 0], out.times)
     return list(zip(out.slots.tolist(), out.times.tolist(), out.final.tolist(), strict=True))
 
 
@@ -158,6 +158,20 @@ def test_state_does_not_grow_with_the_rows():
         return sum(array.nbytes for array in pending.snapshot().values())
 
     assert state_bytes(50) == state_bytes(500)
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+@pytest.mark.parametrize(("n_columns", "n_details"), [(3, 1), (2, 2), (2, 0)])
+def test_rows_of_another_width_are_refused(depth, n_columns, n_details):
+    with pytest.raises(ShapeError, match=r"have \(2, 1\) columns of payload and details"):
+        opened(depth).step(
+            codes(0),
+            np.arange(1),
+            np.ones((1, n_columns)),
+            np.ones((1, n_details), np.float32),
+            np.ones(1),
+            codes(0),
+        )
 
 
 def test_a_depth_below_one_is_refused():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamad.config.units import format_duration, parse_duration
+from streamad.core.durations import format_duration, parse_duration
 
 
 @pytest.mark.parametrize(
