@@ -1,4 +1,7 @@
-"""The four stages as one object: batches in, scored rows and alerts out. No IO, no clock."""
+"""The four stages as one object: batches in, scored rows and alerts out. No IO, no clock.
+
+Longer than other files: the flow of a row through all stages on one page.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +41,7 @@ from streamad.core.protocols import (
     members_of,
 )
 from streamad.core.slab import nest, unnest
+from streamad.quarantine import MAX_FAILURES, Failure, Guard, failing_alert
 
 Details = NDArray[np.float32]
 """What alerts tell of a row: shares of the channels, then scores of the members (n, S + m)."""
@@ -55,11 +59,14 @@ class Output:
         Events of episodes, per detector in row order.
     rejects : list of Reject
         Rows that were not accepted.
+    failures : list of Failure
+        Windows on which a detector raised.
     """
 
     scores: list[ScoreRows] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +130,7 @@ class Pipeline:
         self.stages = tuple(stages)
         self._channels: tuple[str, ...] = ()
         self._members: dict[str, Members] = {}
+        self._guards = {stage.name: Guard(stage.name, stage.detector) for stage in stages}
         self._names: list[str] = []
         self._code_of_slot: Codes = np.empty(0, np.int32)
 
@@ -145,6 +153,9 @@ class Pipeline:
         ------
         NotFittedError
             Before :meth:`open`, or if the batch has other channels.
+        DetectorError
+            If a detector raised on a window; the pipeline cannot be used any more. Restore another
+            one from a snapshot, tell it to :meth:`be_careful`, and replay.
         """
         if batch.schema.channels != self._channels:
             raise NotFittedError(
@@ -159,6 +170,10 @@ class Pipeline:
         self._close(self.ordering.live(), "end_of_stream", out)
         return out
 
+    def be_careful(self, detector: str) -> None:
+        """Find the windows on which this detector raises and leave them out; see :class:`Guard`."""
+        self._guards[detector].careful = True
+
     @property
     def watermark_ns(self) -> int | None:
         """Event time up to which rows were processed."""
@@ -167,6 +182,10 @@ class Pipeline:
     def open_episodes(self) -> int:
         """Episodes open now, over all detectors."""
         return sum(stage.episodes.open_count() for stage in self.stages)
+
+    def quarantined(self) -> int:
+        """Series that a detector does not see any more, over all detectors."""
+        return sum(len(guard.quarantined()) for guard in self._guards.values())
 
     def series_count(self) -> int:
         """Series that have state now."""
@@ -178,6 +197,7 @@ class Pipeline:
         for stage in self.stages:
             for part, held in _parts(stage):
                 arrays |= nest(f"{stage.name}/{part}", held.snapshot())
+            arrays |= nest(f"{stage.name}/guard", self._guards[stage.name].snapshot())
         return arrays
 
     def restore(self, snapshot: Arrays) -> None:
@@ -192,6 +212,7 @@ class Pipeline:
         for stage in self.stages:
             for part, held in _parts(stage):
                 held.restore(unnest(f"{stage.name}/{part}", snapshot))
+            self._guards[stage.name].restore(unnest(f"{stage.name}/guard", snapshot))
         slots = self.ordering.live()
         self._names, self._code_of_slot = [], np.empty(0, np.int32)
         self._name(slots, self.ordering.names(slots))
@@ -207,7 +228,7 @@ class Pipeline:
             if len(segment.rows):
                 for stage in self.stages:
                     for positions, windows in stage.windowing.push(segment.rows):
-                        self._step(stage, _pick(segment.rows, positions), windows, out)
+                        self._guarded(stage, _pick(segment.rows, positions), windows, out)
         return out
 
     def _admit(self, slots: Codes, names: Sequence[str]) -> None:
@@ -244,9 +265,55 @@ class Pipeline:
             if len(released.slots):
                 self._release(stage, released, out)
             out.alerts.extend(stage.episodes.close(slots, reason))
+            self._close_failing(stage, slots, reason, out)
+            self._guards[stage.name].forget(slots)
 
-    def _step(self, stage: Stage, rows: Rows, windows: Windows, out: Output) -> None:
-        scores = stage.detector.step(windows)
+    def _guarded(self, stage: Stage, rows: Rows, windows: Windows, out: Output) -> None:
+        """Step the windows of a chunk; those that the detector cannot take have no score."""
+        for step in self._guards[stage.name].step(windows):
+            chosen = _pick(rows, step.positions)
+            if step.error is not None:
+                self._failed(stage, chosen, step.error, out)
+            elif step.scores is not None:
+                whole = len(chosen) == len(windows)
+                part = windows if whole else windows.take(step.positions)
+                self._step(stage, chosen, part, step.scores, out)
+
+    def _failed(self, stage: Stage, row: Rows, error: Exception, out: Output) -> None:
+        """Report the row on which a detector raised; at the last one, give up the series."""
+        slot, time_ns = int(row.slots[0]), int(row.times[0])
+        count = self._guards[stage.name].failed(slot, time_ns)
+        kind, detail = type(error).__name__, str(error)
+        series = self._names[self._code_of_slot[slot]]
+        failure = Failure(stage.name, series, time_ns, kind, detail, count)
+        out.failures.append(failure)
+        if failure.quarantined:
+            out.alerts.extend(stage.episodes.close(row.slots, "detector_failing"))
+            out.alerts.append(self._failing_alert(stage, failure, "open", None))
+
+    def _close_failing(self, stage: Stage, slots: Codes, reason: str, out: Output) -> None:
+        """Resolve the alerts of series that this detector has given up, in slot order."""
+        given_up = self._guards[stage.name].quarantined()
+        for slot in sorted(given_up.keys() & set(slots.tolist())) if given_up else ():
+            series = self._names[self._code_of_slot[slot]]
+            failure = Failure(stage.name, series, given_up[slot], "", "", MAX_FAILURES)
+            out.alerts.append(self._failing_alert(stage, failure, "resolve", reason))
+
+    def _failing_alert(
+        self, stage: Stage, failure: Failure, event: str, reason: str | None
+    ) -> Alert:
+        return failing_alert(
+            event,
+            reason or "detector_failing",
+            self.name,
+            failure,
+            detector_type=getattr(stage.episodes, "detector_type", ""),
+            labels=getattr(stage.episodes, "labels", {}),
+        )
+
+    def _step(
+        self, stage: Stage, rows: Rows, windows: Windows, scores: Scores, out: Output
+    ) -> None:
         causal = scores.causal
         if rows.filled.any():
             causal = np.where(rows.filled, np.nan, causal)

@@ -23,15 +23,16 @@ BELOW = {
     "pipeline": {"core", "quarantine"},
     "testing": {"core"},
     "streamad_connectors": {"core"},
-    "runtime": {"core", "pipeline"},
+    "runtime": {"core", "pipeline", "quarantine"},
 }
 ENGINE = {*BELOW} - {"testing", "streamad_connectors"}
 TABLE = {
     **BELOW,
     "config": ENGINE,
     "reporting": ENGINE,
+    "web": {"core", "runtime"},
     "backtest": ENGINE | {"config"},
-    "cli": ENGINE | {"config", "reporting", "backtest", ""},
+    "cli": ENGINE | {"config", "reporting", "backtest", "web", ""},
 }
 FILES = sorted([*ROOT.glob("streamad/**/*.py"), *ROOT.glob("connectors/**/*.py")])
 

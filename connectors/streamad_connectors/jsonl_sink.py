@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import quote
 
 import orjson
 
+from streamad.core.append import AppendFile
 from streamad.core.data import Alert, ScoreRows
 from streamad.core.errors import ConfigError, ConnectorError
 from streamad.core.event import alert_document
@@ -43,7 +43,7 @@ class JsonlSink:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._files: dict[str, IO[bytes]] = {}
+        self._files: dict[str, AppendFile] = {}
 
     def open(self, partition: str, position: Mapping[str, Any] | None) -> None:
         """Begin an empty file, or go on with one at the length of its checkpoint."""
@@ -57,15 +57,13 @@ class JsonlSink:
         length = int(position["bytes"]) if position else 0
         with _writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = open(path, "ab")  # noqa: SIM115  (closed by close)
-            self._files[partition] = file
-            found = os.fstat(file.fileno()).st_size
-            if found < length:
+            file = self._files[partition] = AppendFile(path)
+            if file.size < length:
                 raise ConnectorError(
-                    f"{path} has {found} bytes but its checkpoint says {length}: it was changed "
-                    "from outside, start the run afresh"
+                    f"{path} has {file.size} bytes but its checkpoint says {length}: it was "
+                    "changed from outside, start the run afresh"
                 )
-            file.truncate(length)
+            file.cut(length)
 
     def write(self, partition: str, scores: Sequence[ScoreRows], alerts: Sequence[Alert]) -> None:  # noqa: ARG002
         """Append alerts; durable after :meth:`flush`."""
@@ -75,11 +73,12 @@ class JsonlSink:
 
     def flush(self, partition: str, next_offset: int) -> Mapping[str, Any]:  # noqa: ARG002
         """Return when all alerts are on the disk, with the length of the file."""
-        file = self._files[partition]
         with _writing(self._file_of(partition)):
-            file.flush()
-            os.fsync(file.fileno())
-            return {"bytes": os.fstat(file.fileno()).st_size}
+            return {"bytes": self._files[partition].flush()}
+
+    def drop(self, partition: str) -> None:
+        """Forget the events that wait; those that were written are cut off by the next owner."""
+        self._close(partition)
 
     def finish(self, partition: str) -> None:
         """The file is complete."""
@@ -127,6 +126,9 @@ class StdoutSink:
     def flush(self, partition: str, next_offset: int) -> Mapping[str, Any]:  # noqa: ARG002
         """Everything was printed; there is no position."""
         return {}
+
+    def drop(self, partition: str) -> None:
+        """What was printed cannot be taken back."""
 
     def finish(self, partition: str) -> None:
         """Nothing to complete."""

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -81,6 +82,12 @@ class ParquetScoreSink:
         with _writing(self._path):
             return {"parts": self._partitions[partition].flush()}
 
+    def drop(self, partition: str) -> None:
+        """Forget the rows that wait, and the part that is being written."""
+        held = self._partitions.pop(partition, None)
+        if held is not None:
+            held.abandon()
+
     def finish(self, partition: str) -> None:
         """Write the file, once all partitions have ended."""
         self.flush(partition, 0)
@@ -138,6 +145,7 @@ class _Partition:
         self.complete = complete
         self._folder = folder
         self._name = name
+        self._mark = uuid4().hex[:12]
         self._prefix = quote(name, safe="")
         self._shares: tuple[str, ...] = ()
         self._names = Schema(())
@@ -147,9 +155,9 @@ class _Partition:
         self._n_waiting = 0
         self._writer: pq.ParquetWriter | None = None
         for path in folder.glob(f"{self._prefix}-*"):
-            number = path.stem.removeprefix(f"{self._prefix}-")
-            if path.suffix == ".tmp" or (number.isdigit() and int(number) >= n_parts):
-                path.unlink()
+            number, *rest = path.name.removeprefix(f"{self._prefix}-").split(".")
+            if number.isdigit() and (rest[-1] == "tmp" or int(number) >= n_parts):
+                path.unlink(missing_ok=True)
         missing = [path for path in self.paths() if not path.exists()]
         if missing and not complete:
             raise StateError(
@@ -189,7 +197,8 @@ class _Partition:
         return self._folder / f"{self._prefix}-{number:06d}.parquet"
 
     def _temporary(self) -> Path:
-        return self._part(self.n_parts).with_suffix(".tmp")
+        """A name that no other owner of the partition has."""
+        return self._part(self.n_parts).with_suffix(f".{self._mark}.tmp")
 
     def _write_group(self) -> None:
         waiting, self._waiting, self._n_waiting = self._waiting, [], 0

@@ -15,6 +15,7 @@ _ENDINGS = {
     "recovered": "back to normal after {}",
     "timeout": "still strange after {}, closed",
     "no_data": "no data any more after {}",
+    "detector_failing": "its detector failed, closed after {}",
     "end_of_stream": "still open at the end of the data after {}",
 }
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))

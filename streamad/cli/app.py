@@ -20,6 +20,8 @@ from streamad.cli import (
 from streamad.cli.console import Settings, configure, fail
 from streamad.cli.exits import OK, exit_code
 from streamad.cli.help import command, group
+from streamad.cli.run import EXAMPLES as RUN_EXAMPLES
+from streamad.cli.run import run_command
 
 app = group(
     "Streaming anomaly detection for time series: replay files, watch streams, get alerts.\n\n"
@@ -37,6 +39,7 @@ app = group(
 )
 command(app, "demo", "streamad demo", "streamad demo --out demo-out --report")(demo.demo_command)
 command(app, "backtest", *backtest.EXAMPLES)(backtest.backtest_command)
+command(app, "run", *RUN_EXAMPLES)(run_command)
 command(app, "evaluate", *evaluate.EXAMPLES)(evaluate.evaluate_command)
 command(app, "validate", *validate.EXAMPLES)(validate.validate_command)
 app.add_typer(detectors.app, name="detectors")

@@ -13,6 +13,7 @@ from streamad.cli.console import configure_logs, note, printable, settings
 from streamad.cli.drain import drain_on_signal
 from streamad.cli.options import Overrides
 from streamad.cli.progress import ProgressLine
+from streamad.cli.secrets import keep_secret
 from streamad.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def backtest_command(
         made = _loaded(
             config or [], data, {"--time": time, "--key": key, "--value": value}, overrides
         )
+    keep_secret(made)
     configure_logs("warning" if settings().quiet else made.logging.level, made.logging.format)
     folder = out or Path("runs") / _stamp(made.pipeline)
     if report and not overwrite and lacks_report(made, folder):

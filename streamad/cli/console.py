@@ -6,11 +6,14 @@ import logging
 import os
 import sys
 import traceback
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from streamad.cli.repeats import RepeatLimit
+from streamad.cli.secrets import conceal
 from streamad.core.errors import ConfigError, StreamadError
 
 if TYPE_CHECKING:
@@ -20,6 +23,8 @@ _LEVELS = ("debug", "info", "warning", "error")
 _FORMATS = ("auto", "text", "json")
 _COLORS = ("auto", "always", "never")
 _PIPE_COLUMNS = 200
+LOGGED: Counter[str] = Counter()
+"""Lines logged by this process, by level; repetitions that are kept back count too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,33 +64,45 @@ def configure(chosen: Settings) -> None:
     configure_logs("warning" if chosen.quiet else "info", "auto")
 
 
-def configure_logs(level: str, style: str) -> None:
-    """Send logs to standard error; options of the command line win over these two.
+def configure_logs(level: str, style: str, repeat_limit_s: float = 10.0) -> None:
+    """Send logs to standard error; options of the command line win over the first two.
 
     Parameters
     ----------
     level, style : str
         As in the section ``logging`` of a configuration.
+    repeat_limit_s : float
+        Time in which the same line is logged once.
     """
     chosen = settings()
     root = logging.getLogger()
-    root.handlers[:] = [_LazyHandler(chosen.log_format or style)]
+    root.handlers[:] = [_LazyHandler(chosen.log_format or style, repeat_limit_s)]
     root.setLevel((chosen.log_level or level).upper())
-    logging.getLogger("numba").setLevel(logging.WARNING)
+    for chatty in ("numba", "kafka"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 class _LazyHandler(logging.Handler):
     """Imports structlog with the first line that is logged, not before."""
 
-    def __init__(self, style: str) -> None:
+    def __init__(self, style: str, repeat_limit_s: float) -> None:
         super().__init__()
         self._style = style
+        self._limit = RepeatLimit(repeat_limit_s)
         self._inner: logging.Handler | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
+        LOGGED[record.levelname.lower()] += 1
+        try:
+            passed = self._limit.passed(record)
+        except Exception:  # noqa: BLE001  (a line that cannot be written ends no run)
+            self.handleError(record)
+            return
+        if passed is None:
+            return
         if self._inner is None:
             self._inner = _structlog_handler(self._style)
-        self._inner.emit(record)
+        self._inner.emit(passed)
 
 
 def _structlog_handler(style: str) -> logging.Handler:
@@ -96,12 +113,19 @@ def _structlog_handler(style: str) -> logging.Handler:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
     ]
-    renderers: list[structlog.typing.Processor]
+    renderers: list[structlog.typing.Processor] = [
+        structlog.processors.format_exc_info,
+        _conceal_values,
+    ]
     if style == "text" or (style == "auto" and sys.stderr.isatty()):
-        text = structlog.dev.ConsoleRenderer(colors=use_color(), timestamp_key="ts")
-        renderers = [_escape_event, text]
+        text = structlog.dev.ConsoleRenderer(
+            colors=use_color(),
+            timestamp_key="ts",
+            exception_formatter=structlog.dev.plain_traceback,
+        )
+        renderers += [_escape_event, text]
     else:
-        renderers = [structlog.processors.JSONRenderer(sort_keys=True)]
+        renderers += [structlog.processors.JSONRenderer(sort_keys=True)]
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -112,9 +136,19 @@ def _structlog_handler(style: str) -> logging.Handler:
     return handler
 
 
+def _conceal_values(_logger: Any, _method: str, event: Any) -> Any:
+    """Text, tracebacks included, without the secrets that are known."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = conceal(value)
+    return event
+
+
 def _escape_event(_logger: Any, _method: str, event: Any) -> Any:
     """Names that come from data cannot write lines or colours of their own."""
     event["event"] = printable(str(event["event"]))
+    if "exception" in event:
+        event["exception"] = "\n".join(map(printable, event["exception"].split("\n")))
     return event
 
 
@@ -169,13 +203,13 @@ def print_json(document: Any) -> None:
 def note(text: str) -> None:
     """Lines on standard error, unless quiet."""
     if not settings().quiet:
-        typer.echo("\n".join(map(printable, text.split("\n"))), err=True)
+        typer.echo("\n".join(map(printable, conceal(text).split("\n"))), err=True)
 
 
 def fail(error: Exception) -> None:
     """The message that ends a command; the traceback only for debugging."""
     if settings().log_level == "debug":
-        traceback.print_exception(error, file=sys.stderr)
+        typer.echo(conceal("".join(traceback.format_exception(error))), err=True)
     text = str(error)
     if not isinstance(error, StreamadError | OSError):
         text = (
@@ -184,4 +218,4 @@ def fail(error: Exception) -> None:
         )
     if not text.startswith("error: ") and ": error: " not in text:
         text = f"error: {text}"
-    typer.echo("\n".join(map(printable, text.split("\n"))), err=True)
+    typer.echo("\n".join(map(printable, conceal(text).split("\n"))), err=True)

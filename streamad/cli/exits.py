@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from streamad.core.errors import (
     ConfigError,
+    DataLost,
     Disconnected,
+    DrainTimedOut,
     MissingExtraError,
     StateError,
 )
@@ -24,6 +26,8 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (MissingExtraError, USAGE),
     (StateError, STATE_UNUSABLE),
     (Disconnected, UNREACHABLE),
+    (DataLost, UNREACHABLE),
+    (DrainTimedOut, DRAIN_TIMED_OUT),
 )
 
 

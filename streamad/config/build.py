@@ -10,9 +10,10 @@ from streamad.alerting import EpisodeMachine, EpisodeRules, SeverityRule
 from streamad.config.models import Config, Detector
 from streamad.config.plugins import given, load_plugin, options_model
 from streamad.core.durations import parse_duration
-from streamad.core.protocols import Sink, Source
+from streamad.core.protocols import DeadLetter, Sink, Source
 from streamad.detectors.registry import RIVER_PREFIX, detector_class, make_detector
 from streamad.pipeline import Pipeline, Stage
+from streamad.runtime.deadletter import DeadLetterFile
 from streamad.thresholds import make_threshold, threshold_class
 from streamad.windowing.event_time import EventTime
 from streamad.windowing.pending import FixedLag
@@ -39,6 +40,22 @@ def make_sinks(config: Config, folder: Path) -> list[Sink]:
     ]
     sinks += [_make("streamad.sinks", sink.type, sink.options) for sink in config.sinks]
     return sinks
+
+
+def make_live_sinks(config: Config) -> list[Sink]:
+    """The sinks of a process that runs on: those of the configuration, or else standard output."""
+    if not config.sinks:
+        return [_make("streamad.sinks", "stdout", {})]
+    return [_make("streamad.sinks", sink.type, sink.options) for sink in config.sinks]
+
+
+def make_dead_letter(config: Config, folder: Path) -> DeadLetter:
+    """What takes rejected rows: as the source says, or else a file a partition in this folder."""
+    wanted = config.source.dead_letter
+    if wanted is None:
+        return DeadLetterFile(folder / "rejects-{partition}.jsonl")
+    made: DeadLetter = _make("streamad.dead_letters", wanted.type, wanted.options)
+    return made
 
 
 def make_pipeline(config: Config, channels: Sequence[str]) -> Pipeline:

@@ -104,7 +104,7 @@ class _Checker:
         """The tree with the options of all plugins checked, converted and filled in."""
         done = dict(tree)
         if "source" in tree:
-            done["source"] = self._plugin("source", tree["source"], ("source",))
+            done["source"] = self._source(tree["source"])
         if isinstance(tree.get("sinks"), list):
             done["sinks"] = [
                 self._plugin("sink", sink, ("sinks", i)) for i, sink in enumerate(tree["sinks"])
@@ -115,6 +115,36 @@ class _Checker:
                 for i, detector in enumerate(tree["detectors"])
             ]
         return done
+
+    def _source(self, wanted: Any) -> Any:
+        """A source, and what takes the rows that it refuses."""
+        if isinstance(wanted, dict) and "follow" in wanted and not self._can_follow(wanted):
+            self.complain(
+                ("source", "follow"),
+                "source.follow: a source of this type is read to its end, rows that come later are "
+                "not followed",
+                "leave it out, or let the rows come through a broker",
+                of_key=True,
+            )
+            wanted = {key: value for key, value in wanted.items() if key != "follow"}
+        if not isinstance(wanted, dict) or "dead_letter" not in wanted:
+            return self._plugin("source", wanted, ("source",))
+        own = {key: value for key, value in wanted.items() if key != "dead_letter"}
+        done = self._plugin("source", own, ("source",))
+        letters = wanted["dead_letter"]
+        if letters is not None:
+            letters = self._plugin("dead_letter", letters, ("source", "dead_letter"))
+        return {**done, "dead_letter": letters}
+
+    def _can_follow(self, wanted: dict[str, Any]) -> bool:
+        """True unless a source of that type is there and has no such option."""
+        name = wanted.get("type")
+        if name not in plugin_names("streamad.sources"):
+            return True
+        made_by = self._load("source", name, ("source",))
+        if made_by is None:
+            return True
+        return any(f.alias == "follow" for f in options_model(made_by).model_fields.values())
 
     def _plugin(self, what: str, wanted: Any, place: Place) -> Any:
         if not isinstance(wanted, dict) or not isinstance(wanted.get("type"), str):

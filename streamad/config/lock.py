@@ -12,11 +12,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.representer import SafeRepresenter
 
 from streamad.config.models import Config
+from streamad.config.plugins import load_plugin
 from streamad.config.redaction import redacted
 from streamad.config.variables import escape
 from streamad.core.versions import versions
 
-_OUTSIDE = ("runtime", "shutdown", "logging")
+_OUTSIDE = ("runtime", "shutdown", "web", "logging")
 
 
 def fingerprint(config: Config) -> str:
@@ -27,9 +28,12 @@ def fingerprint(config: Config) -> str:
     In it: the name of the pipeline, source, window, detectors, thresholds and alerts with all
     defaults written out, the limits of the state (``ttl``, ``max_keys``), and the sinks, whose
     positions are part of a snapshot. Not in it: pace, places of state, logs, and secrets, so that
-    a new password keeps the state.
+    a new password keeps the state; and of the source what its class calls ``OUTSIDE_STATE``: how
+    it is reached, and which of several processes this one is.
     """
     document = _document(config)
+    for key in getattr(load_plugin("streamad.sources", config.source.type), "OUTSIDE_STATE", ()):
+        document["source"].pop(key, None)
     for section in _OUTSIDE:
         del document[section]
     for key in ("dir", "every", "keep"):

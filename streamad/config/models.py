@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from ipaddress import ip_address
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -12,6 +14,12 @@ from streamad.config.units import CountOrDuration, Duration
 SCHEMA_VERSION = 1
 DEFAULT_DETECTOR = "fusion"
 DEFAULT_THRESHOLD = "spot"
+
+
+def _is_loopback(host: str) -> bool:
+    with suppress(ValueError):
+        return ip_address(host).is_loopback
+    return host == "localhost"
 
 
 class Section(BaseModel):
@@ -36,6 +44,14 @@ class Plugin(BaseModel):
     def options(self) -> dict[str, Any]:
         """Everything but the type, secrets in the clear."""
         return {key: reveal(value) for key, value in (self.model_extra or {}).items()}
+
+
+class Source(Plugin):
+    """Where rows come from, and where those go that cannot be read."""
+
+    dead_letter: Plugin | None = Field(
+        default=None, description="Of the live process; a run folder has its rejects.jsonl."
+    )
 
 
 class Missing(Section):
@@ -155,6 +171,16 @@ class Runtime(Section):
     """How the loop runs; nothing here changes what comes out."""
 
     batch_rows: int = Field(default=65_536, ge=1, description="Rows taken at once.")
+    workers: int = Field(default=1, ge=1, description="Processes, for a source with a group.")
+    max_reject_share: float = Field(
+        default=0.5, gt=0, le=1, description="More refused rows of a minute: not ready."
+    )
+    stall_after: Duration = Field(
+        default=600_000_000_000, description="Rows wait so long and none comes: stop."
+    )
+    on_detector_error: Literal["quarantine", "stop"] = Field(
+        default="quarantine", description="A detector raised: leave that series out, or stop."
+    )
 
 
 class Shutdown(Section):
@@ -165,11 +191,37 @@ class Shutdown(Section):
     )
 
 
+class Web(Section):
+    """The page, metrics and health of the live process."""
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
+    port: int | None = Field(default=8765, ge=0, le=65_535, description="0 or null = no server.")
+    token_file: str | None = Field(
+        default=None, description="File with the token that requests bear, but for health."
+    )
+    open_metrics: bool = Field(default=False, description="/metrics needs no token.")
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(), description="Names of this server, besides its addresses and localhost."
+    )
+
+    @model_validator(mode="after")
+    def _a_token_where_others_can_ask(self) -> Web:
+        if self.port and self.token_file is None and not _is_loopback(self.host):
+            raise ValueError(
+                f"a server that others can reach ({self.host}) needs a token: write "
+                "web.token_file, or web.host: 127.0.0.1"
+            )
+        return self
+
+
 class Logging(Section):
     """Format and level of the logs."""
 
     format: Literal["auto", "text", "json"] = "auto"
     level: Literal["debug", "info", "warning", "error"] = "info"
+    repeat_limit: Duration = Field(
+        default=10_000_000_000, description="The same line is logged once in so long."
+    )
 
 
 class Config(Section):
@@ -177,7 +229,7 @@ class Config(Section):
 
     version: int = Field(default=SCHEMA_VERSION, json_schema_extra={"const": SCHEMA_VERSION})
     pipeline: str = Field(min_length=1, description="Name in alerts and folders.")
-    source: Plugin
+    source: Source
     window: Window = Window()
     output: Literal["causal", "final"] = Field(
         default="causal", description="Which score alerts: at once, or final, late by the lag."
@@ -190,6 +242,7 @@ class Config(Section):
     state: State = State()
     runtime: Runtime = Runtime()
     shutdown: Shutdown = Shutdown()
+    web: Web = Web()
     logging: Logging = Logging()
 
     @field_validator("version")

@@ -25,13 +25,17 @@ def json_schema() -> dict[str, Any]:
         "description": "Files below this one's folder; what stands here wins.",
         "anyOf": [files, {"type": "array", "items": files}],
     }
-    for what in ("source", "sink"):
+    for what in ("source", "sink", "dead_letter"):
         definitions[what] = _either(
             definitions,
             what,
             plugin_names(f"streamad.{what}s"),
             partial(load_plugin, f"streamad.{what}s"),
         )
+    letters = {"anyOf": [{"$ref": "#/$defs/dead_letter"}, {"type": "null"}]}
+    for source in definitions["source"]["oneOf"]:
+        if source.get("additionalProperties") is False:
+            source["properties"]["dead_letter"] = letters
     definitions["threshold"] = _either(definitions, "threshold", threshold_names(), threshold_class)
     whole["properties"]["source"] = {"$ref": "#/$defs/source"}
     whole["properties"]["sinks"]["items"] = {"$ref": "#/$defs/sink"}
@@ -43,7 +47,7 @@ def json_schema() -> dict[str, Any]:
     detector["allOf"] = [
         _params_of(definitions, name, default=name == DEFAULT_DETECTOR) for name in detector_names()
     ]
-    del definitions["Plugin"]
+    del definitions["Plugin"], definitions["Source"]
     for section in definitions.values():
         for option in section.get("properties", {}).values():
             _write_default(option)
@@ -63,7 +67,7 @@ def _either(
         schema.setdefault("properties", {})["type"] = {"const": name}
         schema["required"] = ["type", *schema.get("required", [])]
         options.append(schema)
-    return {"oneOf": options}
+    return {"oneOf": options} if options else {"type": "object"}
 
 
 def _params_of(definitions: dict[str, Any], name: str, *, default: bool) -> dict[str, Any]:

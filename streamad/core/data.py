@@ -436,7 +436,7 @@ class Alert:
         causal score among the rows that the episode's scores rest on.
     reason : str
         ``open``, ``severity``, ``periodic``, ``recovered``, ``timeout``, ``no_data``,
-        ``end_of_stream``.
+        ``end_of_stream``, ``detector_failing``, ``data_gap``.
     suppressed : str or None
         ``cool_down`` when notifying sinks should stay silent.
     labels : mapping
@@ -482,11 +482,16 @@ class Reject:
     offset : int or None
         Position in the partition, where known.
     reason : str
-        ``late``, ``duplicate``, ``time``, ``decode``, ``type``, ``key``, ``too_many_keys``.
+        ``late``, ``duplicate``, ``time``, ``decode``, ``type``, ``key``, ``too_many_keys``,
+        ``detector`` (a detector raised on it).
     detail : str
         What was expected and what came.
     row : mapping
         The row as far as it was understood (JSON types).
+    raw : bytes or None
+        The record as it came, cut at 64 kB; None where the source does not keep it.
+    headers : mapping of str to str
+        Headers of the record, as far as they are text.
     """
 
     partition: str
@@ -494,6 +499,8 @@ class Reject:
     reason: str
     detail: str
     row: Mapping[str, Any] = field(default_factory=dict)
+    raw: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

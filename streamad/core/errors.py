@@ -5,12 +5,15 @@
     StreamadError
     ├── ConfigError            the configuration or an argument is wrong: mend it and start again
     ├── ShapeError             an array of the wrong shape or dtype (also a ValueError)
+    ├── DetectorError          a detector raised and its state is undefined: go back to a snapshot
+    ├── DrainTimedOut          a stopped process could not hand everything over in time
     ├── NotFittedError         a detector or threshold was asked before it was opened or fitted
     ├── MissingExtraError      an optional dependency is needed: the message names the extra
     ├── StateError             a snapshot or model file cannot be used
     │   └── FingerprintMismatch    it was made by another configuration
     └── ConnectorError         a source or sink failed
         ├── Disconnected       the other side cannot be reached; may work again later
+        ├── DataLost           rows were gone before they were read
         ├── DecodeError        data that cannot be read
         └── Backpressure       try again after ``retry_after_s`` seconds
 
@@ -34,6 +37,25 @@ class ShapeError(StreamadError, ValueError):
 
 class NotFittedError(StreamadError):
     """The object was asked for an answer before it was opened or fitted."""
+
+
+class DetectorError(StreamadError):
+    """A detector raised while it took in windows; its state is undefined.
+
+    Parameters
+    ----------
+    message : str
+    detector : str
+        Name of its stage.
+    """
+
+    def __init__(self, message: str, detector: str) -> None:
+        super().__init__(message)
+        self.detector = detector
+
+
+class DrainTimedOut(StreamadError):  # noqa: N818  (says what happened, like the others)
+    """A stopped process could not hand everything over in time; nothing is lost, some is redone."""
 
 
 class MissingExtraError(StreamadError, ImportError):
@@ -68,6 +90,10 @@ class ConnectorError(StreamadError):
 
 class Disconnected(ConnectorError):  # noqa: N818  (the name is part of the published contract)
     """The other side cannot be reached; it may be reachable again later."""
+
+
+class DataLost(ConnectorError):  # noqa: N818  (says what happened, like the others)
+    """Rows were gone before they were read, and the configuration says to stop then."""
 
 
 class DecodeError(ConnectorError):

@@ -330,7 +330,17 @@ class Lost:
     partitions: tuple[str, ...]
 
 
-SourceEvent = Assigned | Revoked | Lost
+@dataclass(frozen=True, slots=True)
+class DataGap:
+    """Rows between two offsets were lost to retention; the source already stands behind them."""
+
+    partition: str
+    from_offset: int
+    to_offset: int
+    detail: str
+
+
+SourceEvent = Assigned | Revoked | Lost | DataGap
 
 
 @runtime_checkable
@@ -395,7 +405,16 @@ class Source(Protocol):
 
 @runtime_checkable
 class Sink(Protocol):
-    """Takes what a pipeline found."""
+    """Takes what a pipeline found.
+
+    A sink whose output becomes visible together with the offsets of the source may say more; the
+    engine looks for these by name, in one sink at most. ``bind(source)`` is called once, before the
+    first ``open``. ``commit(offsets)`` stands in for that of the source, when the snapshots with
+    these next offsets are written: everything that was flushed and the offsets become visible
+    together, or neither, and what did not is kept for the next commit. ``committed(partitions)`` is
+    asked before ``open``: the offsets up to which output is visible, None where nothing is; a newer
+    snapshot is passed over.
+    """
 
     def open(self, partition: str, position: Mapping[str, Any] | None) -> None:
         """Begin or go on with a partition at the position of its checkpoint (None = fresh)."""
@@ -409,8 +428,44 @@ class Sink(Protocol):
         """Return once everything is delivered, with the position to put into the checkpoint."""
         ...
 
+    def drop(self, partition: str) -> None:
+        """Forget what was written since the last flush of a partition that is somebody else's now.
+
+        Nothing is sent. A partition that was never opened is no error; one that comes back is
+        opened again.
+        """
+        ...
+
     def finish(self, partition: str) -> None:
         """The partition has ended: make the output complete."""
+        ...
+
+    def close(self) -> None:
+        """Release files and connections; what was not flushed may be lost."""
+        ...
+
+
+@runtime_checkable
+class DeadLetter(Protocol):
+    """Takes rows that were not processed."""
+
+    def open(self, partition: str, position: Mapping[str, Any] | None) -> None:
+        """Begin or go on with a partition at the position of its checkpoint (None = fresh)."""
+        ...
+
+    def write(self, partition: str, rejects: Sequence[Reject]) -> None:
+        """Take rejected rows; may buffer, may raise Backpressure before it took any."""
+        ...
+
+    def flush(self, partition: str) -> Mapping[str, Any]:
+        """Return once everything is kept, with the position to put into the checkpoint."""
+        ...
+
+    def drop(self, partition: str) -> None:
+        """Forget what was written since the last flush of a partition that is somebody else's now.
+
+        As :meth:`Sink.drop`.
+        """
         ...
 
     def close(self) -> None:
@@ -431,8 +486,11 @@ class StateStore(Protocol):
         """Write durably; on return the snapshot survives a crash."""
         ...
 
-    def load(self, partition: str) -> Checkpoint | None:
-        """Newest valid snapshot of this partition and fingerprint, or None."""
+    def load(self, partition: str, at_most: int | None = None) -> Checkpoint | None:
+        """Newest valid snapshot of this partition and fingerprint, or None.
+
+        ``at_most`` leaves out those whose next offset is beyond it.
+        """
         ...
 
     def prune(self, partition: str, keep: int) -> None:

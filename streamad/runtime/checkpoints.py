@@ -10,7 +10,9 @@ import os
 import re
 import signal
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
@@ -25,6 +27,7 @@ log = logging.getLogger(__name__)
 MAGIC = b"streamad-checkpoint-1\n"
 _NAME = re.compile(r"(?P<partition>.+)@(?P<offset>\d{20})-(?P<fingerprint>[0-9a-f]{12})\.ckpt")
 _SUM_BYTES = 32
+_FOREIGN_S = 3600.0
 _MAX_HEADER_BYTES = 1 << 28
 _KINDS = frozenset("biuf")
 _passes: dict[str, int] = {}
@@ -54,6 +57,9 @@ class FileStateStore:
         Created with mode 0700 if it is missing.
     fingerprint : str
         Hexadecimal digest over the parts of the configuration that touch state.
+    exclusive : bool
+        Lock the folder for this process. Members of a group share it: each writes the partitions
+        that it owns.
 
     Raises
     ------
@@ -64,11 +70,13 @@ class FileStateStore:
     -----
     A snapshot is written to a temporary file beside its name, synced, renamed, and the folder is
     synced: on return of :meth:`save` it survives a crash. A file that fails its checksum is
-    reported and passed over for the one before it. The folder is locked for this process until
-    :meth:`close` or its death.
+    reported and passed over for the one before it. The lock is held until :meth:`close` or the
+    death of the process; it refuses members of a group as well.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], fingerprint: str) -> None:
+    def __init__(
+        self, folder: str | os.PathLike[str], fingerprint: str, *, exclusive: bool = True
+    ) -> None:
         self.folder = Path(folder)
         self.fingerprint = fingerprint
         try:
@@ -78,9 +86,9 @@ class FileStateStore:
             raise StateError(
                 f"the state folder {self.folder} must be writable: {error.strerror}"
             ) from error
-        self._take_lock()
+        self._take_lock(fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
         for left_over in self.folder.glob("*.tmp"):
-            left_over.unlink()
+            self._sweep(left_over, 0.0 if exclusive else _FOREIGN_S)
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Write durably.
@@ -111,8 +119,14 @@ class FileStateStore:
                 "intact, make room or mend the folder"
             ) from error
 
-    def load(self, partition: str) -> Checkpoint | None:
+    def load(self, partition: str, at_most: int | None = None) -> Checkpoint | None:
         """Newest valid snapshot of this partition and fingerprint, or None if there never was one.
+
+        Parameters
+        ----------
+        partition : str
+        at_most : int, optional
+            Snapshots whose next offset is beyond it are left out.
 
         Raises
         ------
@@ -122,8 +136,12 @@ class FileStateStore:
             If there are snapshots of this configuration, but none is intact.
         """
         found = sorted(self._files(partition), key=lambda entry: entry[1], reverse=True)
-        own = [path for path, _, fingerprint in found if self.fingerprint.startswith(fingerprint)]
-        if found and not own:
+        own = [
+            path
+            for path, offset, fingerprint in found
+            if self.fingerprint.startswith(fingerprint) and (at_most is None or offset <= at_most)
+        ]
+        if found and not any(self.fingerprint.startswith(mark) for _, _, mark in found):
             raise FingerprintMismatch(
                 f"the snapshots of partition {partition!r} in {self.folder} were made by the "
                 f"configuration {found[0][2]}, this one is {self.fingerprint[:12]}: go back to "
@@ -155,9 +173,15 @@ class FileStateStore:
         """Give the folder free."""
         self._lock.close()
 
-    def _take_lock(self) -> None:
+    def _sweep(self, left_over: Path, age_s: float) -> None:
+        """Delete what a dead process began to write; a young file may be that of a living one."""
+        with suppress(FileNotFoundError):
+            if age_s == 0.0 or time.time() - left_over.stat().st_mtime > age_s:
+                left_over.unlink()
+
+    def _take_lock(self, kind: int) -> None:
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._lock, kind | fcntl.LOCK_NB)
         except OSError as error:
             self._lock.seek(0)
             holder = self._lock.read().decode(errors="replace").strip()

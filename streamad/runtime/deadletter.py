@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import quote
 
 import orjson
 
+from streamad.core.append import AppendFile
 from streamad.core.data import Reject
 from streamad.core.errors import ConfigError, ConnectorError
 
@@ -31,12 +33,13 @@ class DeadLetterFile:
     Notes
     -----
     :meth:`flush` returns the length of the file; a restart truncates to the length that the
-    checkpoint holds, so a row that is refused again is written once.
+    checkpoint holds, so a row that is refused again is written once. ``raw``, where the source
+    keeps it, is in base64.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._pattern = os.fspath(path)
-        self._files: dict[str, IO[bytes]] = {}
+        self._files: dict[str, AppendFile] = {}
         self._opened: set[str] = set()
 
     def open(self, partition: str, position: Mapping[str, Any] | None) -> None:
@@ -79,17 +82,8 @@ class DeadLetterFile:
         path = self._path(partition)
         with _errors(path):
             if partition not in self._files:
-                self._files[partition] = open(path, "ab")  # noqa: SIM115
-            file = self._files[partition]
-            for reject in rejects:
-                document = {
-                    "reason": reject.reason,
-                    "detail": reject.detail,
-                    "partition": reject.partition,
-                    "offset": reject.offset,
-                    "row": dict(reject.row),
-                }
-                file.write(orjson.dumps(document, default=str, option=orjson.OPT_APPEND_NEWLINE))
+                self._files[partition] = AppendFile(path)
+            self._files[partition].write(b"".join(map(_line, rejects)))
 
     def flush(self, partition: str) -> Mapping[str, Any]:
         """Make durable; the position for the checkpoint."""
@@ -97,9 +91,16 @@ class DeadLetterFile:
         path = self._path(partition)
         with _errors(path):
             if file is not None:
-                file.flush()
-                os.fsync(file.fileno())
+                return {"bytes": file.flush()}
             return {"bytes": path.stat().st_size if path.exists() else 0}
+
+    def drop(self, partition: str) -> None:
+        """Forget the rows that wait; those that were written are cut off by the next owner."""
+        self._opened.discard(partition)
+        file = self._files.pop(partition, None)
+        if file is not None:
+            with suppress(OSError):
+                file.close()
 
     def close(self) -> None:
         """Close the files; what was not flushed may be lost."""
@@ -110,6 +111,21 @@ class DeadLetterFile:
 
     def _path(self, partition: str) -> Path:
         return Path(self._pattern.replace("{partition}", quote(partition, safe="")))
+
+
+def _line(reject: Reject) -> bytes:
+    document: dict[str, Any] = {
+        "reason": reject.reason,
+        "detail": reject.detail,
+        "partition": reject.partition,
+        "offset": reject.offset,
+        "row": dict(reject.row),
+    }
+    if reject.raw is not None:
+        document["raw"] = base64.b64encode(reject.raw).decode()
+    if reject.headers:
+        document["headers"] = dict(reject.headers)
+    return orjson.dumps(document, default=str, option=orjson.OPT_APPEND_NEWLINE)
 
 
 class _errors:  # noqa: N801

@@ -1,63 +1,53 @@
-"""Poll, process, write, checkpoint: a pipeline per partition between a source and its sinks."""
+"""Poll, process, write, checkpoint: a pipeline per partition between a source and its sinks.
+
+Longer than other files: every turn that the loop can take is on one page.
+"""
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
+from typing import TypeVar
 
 from streamad.core.data import Batch, Checkpoint, Reject
-from streamad.core.errors import Backpressure, StateError
-from streamad.core.protocols import Assigned, Lost, Revoked, Sink, Source, StateStore
+from streamad.core.errors import (
+    DataLost,
+    DetectorError,
+    Disconnected,
+    DrainTimedOut,
+    StateError,
+)
+from streamad.core.protocols import (
+    Assigned,
+    DataGap,
+    DeadLetter,
+    Revoked,
+    Sink,
+    Source,
+    SourceEvent,
+    StateStore,
+)
 from streamad.pipeline import Output, Pipeline
+from streamad.runtime.checkpointing import Checkpointer
 from streamad.runtime.checkpoints import crash_point
-from streamad.runtime.deadletter import DeadLetterFile
-from streamad.runtime.telemetry import Counters, Progress, Summary
+from streamad.runtime.notices import failure_reject, gap_output
+from streamad.runtime.outputs import Outputs
+from streamad.runtime.partition import Partition
+from streamad.runtime.settings import EngineSettings
+from streamad.runtime.telemetry import Counters, PartitionHealth, Progress, Summary, Telemetry
+from streamad.runtime.watch import Watch
+
+__all__ = ["Engine", "EngineSettings"]
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
-
-@dataclass(frozen=True, slots=True)
-class EngineSettings:
-    """How the loop runs; nothing here changes what comes out.
-
-    Attributes
-    ----------
-    batch_rows : int
-        Rows polled at once per partition.
-    poll_timeout_s : float
-        Longest wait for rows.
-    checkpoint_every_s : float
-        Seconds of the injected clock between checkpoints.
-    keep : int
-        Snapshots kept per partition.
-    max_failed_checkpoints : int
-        Failures in a row after which the engine stops.
-    """
-
-    batch_rows: int = 65_536
-    poll_timeout_s: float = 0.2
-    checkpoint_every_s: float = 10.0
-    keep: int = 3
-    max_failed_checkpoints: int = 10
-
-
-@dataclass(slots=True)
-class _Partition:
-    """What the engine holds for one assigned partition."""
-
-    pipeline: Pipeline
-    next_offset: int = 0
-    counters: Counters = field(default_factory=Counters)
-    finished: bool = False
-    dirty: bool = True
+RECONNECT_S = 1.0
+LONGEST_NAP_S = 0.5
+LOG_EVERY_S = 10.0
 
 
 class Engine:
@@ -71,11 +61,15 @@ class Engine:
     sinks : sequence of Sink
     store : StateStore or None
         None = no checkpoints.
-    dead_letter : DeadLetterFile
+    dead_letter : DeadLetter
         Takes rejected rows.
     settings : EngineSettings
+    telemetry : Telemetry, optional
+        Made for these sinks; the engine keeps it up to date.
     on_progress : callable, optional
         Called after every batch.
+    on_output : callable, optional
+        Called with every batch and what came out of it, after the sinks.
     stop : threading.Event, optional
         Set it to drain: finish the batch in hand, checkpoint, return.
     clock, sleep : callable
@@ -83,9 +77,11 @@ class Engine:
 
     Notes
     -----
-    Checkpoint protocol: finish the batch; flush sinks and dead letters; write and rename the
-    snapshot of each partition; commit offsets (a hint); prune. Between every two steps there is a
-    crash point. On assignment the newest valid snapshot decides where reading goes on.
+    Checkpoint protocol: see :class:`.Checkpointer`; between every two steps there is a crash point.
+    On assignment the newest valid snapshot decides where reading goes on; on revocation there is a
+    checkpoint within a time budget; on loss what was not flushed is dropped. Nothing that is
+    refused is skipped: its partition is paused until it is taken. A detector that raises leads
+    back to the newest snapshot, and from there carefully on, see :class:`.Guard`.
     """
 
     def __init__(
@@ -94,29 +90,39 @@ class Engine:
         make_pipeline: Callable[[str], Pipeline],
         sinks: Sequence[Sink],
         store: StateStore | None,
-        dead_letter: DeadLetterFile,
+        dead_letter: DeadLetter,
         *,
         settings: EngineSettings | None = None,
+        telemetry: Telemetry | None = None,
         on_progress: Callable[[Progress], None] | None = None,
+        on_output: Callable[[Batch, Output], None] | None = None,
         stop: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._source = source
         self._make_pipeline = make_pipeline
-        self._sinks = tuple(sinks)
         self._store = store
-        self._dead_letter = dead_letter
         self._settings = settings or EngineSettings()
+        self.telemetry = telemetry or Telemetry(
+            [type(sink).__name__ for sink in sinks], clock=clock
+        )
         self._on_progress = on_progress
+        self._on_output = on_output
         self._stop = stop or threading.Event()
         self._clock = clock
         self._sleep = sleep
-        self._partitions: dict[str, _Partition] = {}
+        self._outputs = Outputs(sinks, dead_letter, self.telemetry, clock)
+        self._checkpointer = Checkpointer(
+            source, self._outputs, store, self._settings, self.telemetry, clock
+        )
+        self._watch = Watch(source, self.telemetry, self._settings.stall_after_s, clock)
+        self._held: dict[str, Partition] = {}
+        self._paused: set[str] = set()
+        self._careful: dict[str, set[str]] = {}
         self._resumed_at: dict[str, int] = {}
-        self._failed = 0
         self._rows_here = 0
-        self._started = 0.0
+        self._started, self._told_at = 0.0, -LOG_EVERY_S
 
     def run(self) -> Summary:
         """Run until the source ends or ``stop`` is set; closes source and sinks.
@@ -127,116 +133,262 @@ class Engine:
             When snapshots cannot be used, or could not be written many times in a row.
         ConnectorError
             When source or sinks fail for good.
+        DrainTimedOut
+            When sinks did not take everything in time after a stop.
         """
         self._started = last = self._clock()
         finished = False
         try:
-            while not self._stop.is_set():
-                self._follow_assignment()
-                batches = self._source.poll(
-                    self._settings.poll_timeout_s, self._settings.batch_rows
-                )
-                for batch in batches:
-                    self._process(batch)
-                self._keep_rejects(self._source.rejects())
-                if not batches and self._source.exhausted():
-                    self._finish()
-                    finished = True
-                    break
-                if self._clock() - last >= self._settings.checkpoint_every_s:
-                    self._try_checkpoint(list(self._partitions))
+            self._outputs.bind(self._source)
+            while not self._stop.is_set() and not finished:
+                finished = self._turn()
+                if not finished and self._clock() - last >= self._settings.checkpoint_every_s:
+                    self._checkpointer.attempt(self._held.values())
                     last = self._clock()
-            if not finished:
-                self._checkpoint(list(self._partitions))
+            if finished:
+                self._finish()
+            else:
+                self._drain()
         finally:
             with ExitStack() as stack:
                 stack.callback(self._source.close)
-                stack.callback(self._dead_letter.close)
-                for sink in reversed(self._sinks):
-                    stack.callback(sink.close)
+                stack.callback(self._outputs.close)
         return self._summary(finished)
 
-    def _follow_assignment(self) -> None:
-        for event in self._source.events():
+    def _turn(self) -> bool:
+        """One turn of the loop; True when the source has ended."""
+        self.telemetry.tick()
+        self._follow(self._reached(self._source.events))
+        batches = self._reached(self._poll)
+        refused = self._source.rejects()
+        moved = self._follow(self._reached(self._source.events))
+        begins = _begins(batches, refused)
+        for batch in batches:
+            if batch.partition in self._held and batch.partition not in moved:
+                self._process(batch, begins.get(batch.partition, batch.next_offset), moved)
+        self._keep_rejects([reject for reject in refused if reject.partition not in moved])
+        self._deliver()
+        waits = self._outputs.retry_in_s()
+        self._watch.look(self._held, held_back=waits is not None)
+        if batches or refused:
+            return False
+        if waits is not None:
+            self._sleep(min(waits, LONGEST_NAP_S))
+            return False
+        return self._source.exhausted()
+
+    def _poll(self) -> Sequence[Batch]:
+        found = self._source.poll(self._settings.poll_timeout_s, self._settings.batch_rows)
+        self.telemetry.source_worked()
+        return found
+
+    def _reached(self, ask: Callable[[], Sequence[T]]) -> Sequence[T]:
+        """What the source answers; one that cannot be reached is asked again and again."""
+        try:
+            return ask()
+        except Disconnected as error:
+            if self._settings.fail_fast and not self._resumed_at:
+                raise
+            self.telemetry.source_failed()
+            if self._clock() - self._told_at >= LOG_EVERY_S:
+                self._told_at = self._clock()
+                log.warning("%s; trying again", error)
+            self._stop.wait(RECONNECT_S)
+            return []
+
+    def _follow(self, events: Iterable[SourceEvent]) -> set[str]:
+        """Take in what the source tells; partitions that are read from elsewhere now."""
+        moved: set[str] = set()
+        for event in events:
             if isinstance(event, Assigned):
-                for partition in event.partitions:
-                    self._assign(partition)
-            elif isinstance(event, Revoked):
-                held = [p for p in event.partitions if p in self._partitions]
-                self._try_checkpoint(held)
-                for partition in held:
-                    del self._partitions[partition]
-            elif isinstance(event, Lost):
-                for partition in event.partitions:
-                    self._partitions.pop(partition, None)
+                self._count_rebalance("assign", event.partitions)
+                for name in event.partitions:
+                    self._assign(name)
+                moved.update(event.partitions)
+            elif isinstance(event, DataGap):
+                self._report_gap(event)
+            else:
+                revoked = isinstance(event, Revoked)
+                self._count_rebalance("revoke" if revoked else "lost", event.partitions)
+                held = [name for name in event.partitions if name in self._held]
+                if revoked:
+                    self._give_back(held)
+                for name in held:
+                    self._forget(name)
+        return moved
 
-    def _assign(self, name: str) -> None:
-        held = _Partition(self._make_pipeline(name))
-        checkpoint = self._store.load(name) if self._store else None
-        positions: Sequence[Mapping[str, Any] | None] = [None] * len(self._sinks)
-        dead_letter: Mapping[str, Any] | None = None
-        if checkpoint is not None:
-            self._refuse_changed(name, checkpoint.meta.get("source"))
-            held.pipeline.restore(checkpoint.arrays)
-            held.next_offset = checkpoint.next_offset
-            held.counters = Counters(**checkpoint.meta["counters"])
-            held.finished = bool(checkpoint.meta["finished"])
-            held.dirty = False
-            positions, dead_letter = checkpoint.meta["sinks"], checkpoint.meta["dead_letter"]
-            log.info("partition %s goes on at row %s", name, checkpoint.next_offset)
-        self._source.seek(name, held.next_offset)
-        for sink, position in zip(self._sinks, positions, strict=True):
-            sink.open(name, position)
-        self._dead_letter.open(name, dead_letter)
-        self._partitions[name] = held
-        self._resumed_at[name] = held.next_offset
+    def _assign(self, name: str) -> bool:
+        """Go on where the newest snapshot ends, True, or begin where there is none, False."""
+        if name in self._held:
+            self._forget(name)
+        if name in self._paused:
+            self._paused.discard(name)
+            self._source.resume([name])
+        held = Partition(name, self._make_pipeline(name))
+        checkpoint = self._load(name)
+        if checkpoint is None:
+            self._outputs.open(name, None, None)
+            self._begin(name)
+        else:
+            held.restore(checkpoint, self._source.identity)
+            self._outputs.open(name, checkpoint.meta["sinks"], checkpoint.meta["dead_letter"])
+            self._source.seek(name, held.next_offset)
+            log.info("partition %s goes on at row %s", name, held.next_offset)
+        for detector in self._careful.get(name, ()):
+            held.pipeline.be_careful(detector)
+        self._held[name] = held
+        self._resumed_at.setdefault(name, held.next_offset)
+        self.telemetry.partitions[name] = PartitionHealth(
+            held.next_offset, last_row_s=self._clock()
+        )
+        return checkpoint is not None
 
-    def _refuse_changed(self, name: str, before: object) -> None:
-        """A snapshot goes on over the data that it was made from, or not at all."""
-        now = _plain(self._source.identity)
-        if before != now:
+    def _load(self, name: str) -> Checkpoint | None:
+        """The newest snapshot whose output is visible."""
+        if self._store is None:
+            return None
+        newest = self._store.load(name)
+        if newest is None or not self._outputs.commits:
+            return newest
+        committed = self._outputs.committed(name)
+        limit = newest.meta["begin"] if committed is None else committed
+        found = self._store.load(name, limit)
+        if found is None:
             raise StateError(
-                f"partition {name!r}: the source has changed since the snapshot ({before} then, "
-                f"{now} now): restore the data, or start in an empty folder"
+                f"partition {name!r}: output is visible up to offset {limit}, but all snapshots "
+                f"are newer (the newest at {newest.next_offset}): restore an older one, or start "
+                "with an empty state folder and another group"
             )
+        return found
 
-    def _process(self, batch: Batch) -> None:
-        held = self._partitions[batch.partition]
+    def _begin(self, name: str) -> None:
+        """Nothing was read yet: start where the source says, or at its first row."""
+        begin = getattr(self._source, "begin", None)
+        if begin is None:
+            self._source.seek(name, 0)
+        else:
+            begin(name)
+
+    def _forget(self, name: str) -> None:
+        """Drop state and output of a partition; what was flushed stays."""
+        del self._held[name]
+        self.telemetry.partitions.pop(name, None)
+        self._outputs.drop(name)
+
+    def _give_back(self, names: Sequence[str]) -> None:
+        """Checkpoint within the time that there is; the next owner replays what is left out."""
+        deadline = self._clock() + self._settings.revoke_timeout_s
+        self._wait_for_sinks(names, deadline)
+        held = [self._held[name] for name in names]
+        self._checkpointer.attempt(held, deadline)
+        left = [part.name for part in held if part.dirty]
+        if left:
+            self.telemetry.checkpoints["skipped"] += 1
+            log.warning("given back without a checkpoint: %s; their next owner replays", left)
+
+    def _report_gap(self, gap: DataGap) -> None:
+        self.telemetry.gaps += 1
+        self.telemetry.gap_rows += gap.to_offset - gap.from_offset
+        told = (
+            f"partition {gap.partition}: the rows {gap.from_offset} to {gap.to_offset - 1} were "
+            f"gone before they were read: {gap.detail}"
+        )
+        if self._settings.on_gap == "stop":
+            raise DataLost(f"{told}; set on_gap: resume to go on behind them")
+        log.warning("%s", told)
+        held = self._held.get(gap.partition)
+        if held is not None:
+            held.next_offset = max(held.next_offset, gap.to_offset)
+            self._hand_out(held, gap_output(gap, held.pipeline))
+
+    def _process(self, batch: Batch, begins_at: int, moved: set[str]) -> None:
+        held = self._held[batch.partition]
         if held.finished:
             return
-        out = held.pipeline.process(batch)
+        if self._began(held, begins_at) and self._settings.endless:
+            self._checkpointer.attempt([held])
+        if len(batch) == 0:
+            held.next_offset = max(held.next_offset, batch.next_offset)
+            held.dirty = True
+            return
+        started = self._clock()
+        try:
+            out = held.pipeline.process(batch)
+        except DetectorError as error:
+            self._go_back(held, error)
+            moved.add(held.name)
+            return
         held.next_offset = batch.next_offset
-        held.dirty = True
         held.counters.rows += len(batch)
         self._rows_here += len(batch)
-        self._write(batch.partition, held, out)
+        self._hand_out(held, out)
+        self.telemetry.saw_batch(batch, self._clock() - started)
+        self.telemetry.partitions[held.name].last_row_s = self._clock()
         crash_point("after_batch")
-        if self._on_progress is not None:
-            self._on_progress(self._progress())
+        if self._on_output is not None:
+            self._on_output(batch, out)
+        self._tell_progress()
 
-    def _write(self, partition: str, held: _Partition, out: Output) -> None:
-        for sink in self._sinks:
-            while True:
-                try:
-                    sink.write(partition, out.scores, out.alerts)
-                except Backpressure as full:
-                    log.warning("%s; trying again in %s s", full, full.retry_after_s)
-                    self._sleep(full.retry_after_s)
-                    continue
-                break
-        self._dead_letter.write(partition, out.rejects)
-        _count(held.counters, out)
+    def _began(self, held: Partition, offset: int) -> bool:
+        """Remember where a partition without a snapshot begins; True the first time."""
+        if held.begin_offset is not None:
+            return False
+        held.begin_offset = held.next_offset = offset
+        return True
+
+    def _go_back(self, held: Partition, error: DetectorError) -> None:
+        """Replay from the newest snapshot, looking for the rows on which the detector raises."""
+        if self._settings.on_detector_error == "stop":
+            raise error
+        log.error("partition %s: %s", held.name, error)
+        self._careful.setdefault(held.name, set()).add(error.detector)
+        if not self._assign(held.name) and held.begin_offset is not None:
+            self._source.seek(held.name, held.begin_offset)
+            self._began(self._held[held.name], held.begin_offset)
+
+    def _hand_out(self, held: Partition, out: Output) -> None:
+        """Count an output and give it to the sinks; pause its partition if they refuse."""
+        out.rejects.extend(failure_reject(failure, held.name) for failure in out.failures)
+        held.dirty = True
+        held.count(out)
+        self.telemetry.saw_output(out)
+        self.telemetry.saw_rejects(out.rejects)
+        self._outputs.write(held.name, out)
+        if self._outputs.waits(held.name) and held.name not in self._paused:
+            self._paused.add(held.name)
+            self.telemetry.partitions[held.name].held_since_s = self._clock()
+            self._source.pause([held.name])
 
     def _keep_rejects(self, rejects: Sequence[Reject]) -> None:
+        by_partition: dict[str, list[Reject]] = {}
         for reject in rejects:
-            held = self._partitions.get(reject.partition)
+            by_partition.setdefault(reject.partition, []).append(reject)
+        for name, refused in by_partition.items():
+            held = self._held.get(name)
             if held is not None:
-                self._dead_letter.write(reject.partition, [reject])
-                if reject.offset is not None:
-                    held.next_offset = max(held.next_offset, reject.offset + 1)
-                held.dirty = True
-                seen = held.counters.rejects
-                seen[reject.reason] = seen.get(reject.reason, 0) + 1
+                known = [r.offset for r in refused if r.offset is not None]
+                if known:
+                    self._began(held, min(known))
+                    held.next_offset = max(held.next_offset, max(known) + 1)
+                self._hand_out(held, Output(rejects=refused))
+
+    def _deliver(self) -> None:
+        """Offer what waits to the sinks again; partitions of which nothing waits are polled."""
+        for name in self._paused & self._held.keys():
+            if self._outputs.deliver(name):
+                self._paused.discard(name)
+                self.telemetry.partitions[name].held_since_s = None
+                self._source.resume([name])
+
+    def _wait_for_sinks(self, names: Sequence[str], deadline: float) -> bool:
+        """Offer what waits until it is taken or the time is over; True if nothing waits."""
+        while True:
+            left = [name for name in names if not self._outputs.deliver(name)]
+            if not left:
+                return True
+            if self._clock() >= deadline:
+                return False
+            self._sleep(min(self._outputs.retry_in_s() or 0.0, LONGEST_NAP_S))
 
     def _finish(self) -> None:
         """The source has ended: checkpoint, release what waits, checkpoint, complete the output.
@@ -244,73 +396,61 @@ class Engine:
         A crash between the two checkpoints repeats the release; one after the second repeats only
         the completion, which every sink can do twice.
         """
-        names = list(self._partitions)
-        self._checkpoint(names)
-        for name, held in self._partitions.items():
-            if not held.finished:
-                self._write(name, held, held.pipeline.finish())
-                held.finished = held.dirty = True
+        self._checkpointer.save(self._held.values())
+        for name in list(self._held):
+            if not self._held[name].finished:
+                self._hand_out(self._held[name], self._released(name))
+                self._held[name].finished = True
+        self._wait_for_sinks(list(self._held), float("inf"))
         crash_point("after_finish")
-        self._checkpoint(names)
-        for name in names:
-            for sink in self._sinks:
-                sink.finish(name)
+        self._checkpointer.save(self._held.values())
+        for name in self._held:
+            self._outputs.finish(name)
+        self._tell_progress()
+
+    def _released(self, name: str) -> Output:
+        """What a partition holds back at its end, found carefully if a detector raises."""
+        while True:
+            try:
+                return self._held[name].pipeline.finish()
+            except DetectorError as error:
+                self._go_back(self._held[name], error)
+
+    def _drain(self) -> None:
+        """Hand everything over and checkpoint, within the time that there is."""
+        self.telemetry.draining = True
+        deadline = self._clock() + self._settings.drain_timeout_s
+        while True:
+            self.telemetry.tick()
+            delivered = self._wait_for_sinks(list(self._held), deadline)
+            if delivered and self._saved_all():
+                return
+            if self._clock() >= deadline:
+                raise DrainTimedOut(
+                    f"not everything was handed over within {self._settings.drain_timeout_s:.0f} "
+                    "s; nothing is lost, the next run does the rest again"
+                )
+            self._sleep(LONGEST_NAP_S)
+
+    def _saved_all(self) -> bool:
+        try:
+            return self._checkpointer.save(self._held.values())
+        except Disconnected as error:
+            log.warning("%s; trying again", error)
+            return False
+
+    def _count_rebalance(self, event: str, names: Sequence[str]) -> None:
+        self.telemetry.rebalances[event] += len(names)
+        if event != "assign" or self._resumed_at:
+            log.info("%s: %s", event, ", ".join(names))
+
+    def _tell_progress(self) -> None:
         if self._on_progress is not None:
             self._on_progress(self._progress())
 
-    def _try_checkpoint(self, names: Sequence[str]) -> None:
-        """Checkpoint; a failure is counted and the run goes on, up to a limit."""
-        try:
-            self._checkpoint(names)
-        except StateError as error:
-            self._failed += 1
-            log.error("checkpoint failed (%s in a row): %s", self._failed, error)  # noqa: TRY400
-            if self._failed >= self._settings.max_failed_checkpoints:
-                raise
-
-    def _checkpoint(self, names: Sequence[str]) -> None:
-        if self._store is None:
-            for name in names:
-                for sink in self._sinks:
-                    sink.flush(name, self._partitions[name].next_offset)
-                self._dead_letter.flush(name)
-            return
-        offsets: dict[str, int] = {}
-        for name in names:
-            held = self._partitions[name]
-            if not held.dirty:
-                continue
-            positions = [dict(sink.flush(name, held.next_offset)) for sink in self._sinks]
-            meta = {
-                "sinks": positions,
-                "dead_letter": dict(self._dead_letter.flush(name)),
-                "counters": held.counters.document(),
-                "finished": held.finished,
-                "source": _plain(self._source.identity),
-            }
-            crash_point("after_flush")
-            self._store.save(
-                Checkpoint(
-                    name,
-                    held.next_offset,
-                    self._store.fingerprint,
-                    held.pipeline.snapshot(),
-                    meta,
-                )
-            )
-            crash_point("after_fsync")
-            held.dirty = False
-            offsets[name] = held.next_offset
-        self._source.commit(offsets)
-        crash_point("after_commit")
-        for name in offsets:
-            self._store.prune(name, self._settings.keep)
-        crash_point("after_prune")
-        self._failed = 0
-
     def _progress(self) -> Progress:
         whole = self._totals()
-        marks = [held.pipeline.watermark_ns for held in self._partitions.values()]
+        marks = [held.pipeline.watermark_ns for held in self._held.values()]
         known = [mark for mark in marks if mark is not None]
         seconds = max(self._clock() - self._started, 1e-9)
         return Progress(
@@ -323,37 +463,26 @@ class Engine:
 
     def _totals(self) -> Counters:
         whole = Counters()
-        for held in self._partitions.values():
+        for held in self._held.values():
             whole.add(held.counters)
         return whole
 
     def _summary(self, finished: bool) -> Summary:  # noqa: FBT001
-        held = list(self._partitions.values())
         return Summary(
             self._totals(),
             self._clock() - self._started,
             self._rows_here,
-            sum(part.pipeline.series_count() for part in held),
+            sum(held.pipeline.series_count() for held in self._held.values()),
             finished,
             dict(self._resumed_at),
         )
 
 
-def _plain(identity: Mapping[str, Any]) -> Any:
-    """As JSON gives it back."""
-    return json.loads(json.dumps(identity))
-
-
-def _count(counters: Counters, out: Output) -> None:
-    for rows in out.scores:
-        counters.scores += len(rows)
-        counters.judged += int(np.count_nonzero(~np.isnan(rows.score)))
-    for reject in out.rejects:
-        counters.rejects[reject.reason] = counters.rejects.get(reject.reason, 0) + 1
-    counters.events += len(out.alerts)
-    for alert in out.alerts:
-        if alert.event == "open":
-            counters.opened += 1
-        elif alert.event == "resolve":
-            closed = counters.episodes
-            closed[alert.severity] = closed.get(alert.severity, 0) + 1
+def _begins(batches: Iterable[Batch], refused: Iterable[Reject]) -> Mapping[str, int]:
+    """First offset of each partition in what a poll gave."""
+    found: dict[str, int] = {}
+    firsts = [(b.partition, b.offset(0)) for b in batches if len(b)]
+    firsts += [(r.partition, r.offset) for r in refused if r.offset is not None]
+    for name, offset in firsts:
+        found[name] = min(offset, found.get(name, offset))
+    return found

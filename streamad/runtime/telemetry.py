@@ -6,6 +6,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from streamad.runtime.health import Buckets, PartitionHealth, SinkHealth, Telemetry
+
+__all__ = [
+    "Buckets",
+    "Counters",
+    "PartitionHealth",
+    "Progress",
+    "SinkHealth",
+    "Summary",
+    "Telemetry",
+]
+
 
 @dataclass(slots=True)
 class Counters:

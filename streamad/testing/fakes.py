@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from streamad.core.data import Alert, Batch, Reject, Schema, ScoreRows
-from streamad.core.protocols import Assigned, CommitResult, SourceEvent
+from streamad.core.protocols import Assigned, CommitResult, Lost, Revoked, SourceEvent
 
 
 class FakeClock:
@@ -141,6 +141,92 @@ class ListSource:
         return None
 
 
+class LiveSource(ListSource):
+    """Batches in memory without an end: partitions come and go as the test says.
+
+    Parameters
+    ----------
+    batches : sequence of Batch
+        As for :class:`ListSource`.
+    assigned : sequence of str, optional
+        Partitions of the first assignment; None = all.
+    script : mapping of int to sequence, optional
+        By number of a poll, from 1: source events that are told after it, and exceptions that it
+        raises.
+
+    Attributes
+    ----------
+    answers : list of CommitResult
+        Of the next commits; OK when it is empty.
+    polls : int
+        How many there were.
+    calls : list of tuple
+        ``("seek", partition, offset)``, ``("commit", offsets)`` and ``("close",)``, in order.
+    """
+
+    def __init__(
+        self,
+        batches: Sequence[Batch],
+        assigned: Sequence[str] | None = None,
+        script: Mapping[int, Sequence[SourceEvent | Exception]] | None = None,
+    ) -> None:
+        super().__init__(batches)
+        self.answers: list[CommitResult] = []
+        self.polls = 0
+        self.calls: list[tuple[Any, ...]] = []
+        self._script = dict(script or {})
+        first = tuple(self._next) if assigned is None else tuple(assigned)
+        self._told: list[SourceEvent] = [Assigned(first)]
+        self._owned: set[str] = set()
+
+    @property
+    def total_rows(self) -> int | None:
+        """Unknown: it never ends."""
+        return None
+
+    def events(self) -> Sequence[SourceEvent]:
+        """What the script told since the last call."""
+        told, self._told = self._told, []
+        for event in told:
+            if isinstance(event, Assigned):
+                self._owned |= set(event.partitions)
+            elif isinstance(event, Revoked | Lost):
+                self._owned -= set(event.partitions)
+        return told
+
+    def poll(self, timeout_s: float, max_rows: int) -> Sequence[Batch]:
+        """The next rows of the partitions that are owned; it never waits."""
+        self.polls += 1
+        for step in self._script.get(self.polls, ()):
+            if isinstance(step, Exception):
+                raise step
+            self._told.append(step)
+        return [b for b in super().poll(timeout_s, max_rows) if b.partition in self._owned]
+
+    def seek(self, partition: str, offset: int) -> None:
+        """Go on at this offset."""
+        self.calls.append(("seek", partition, offset))
+        super().seek(partition, offset)
+
+    def commit(self, offsets: Mapping[str, int]) -> CommitResult:
+        """The next of ``answers``; offsets are remembered where it is OK."""
+        self.calls.append(("commit", dict(offsets)))
+        answer = self.answers.pop(0) if self.answers else CommitResult.OK
+        return super().commit(offsets) if answer is CommitResult.OK else answer
+
+    def lag(self) -> Mapping[str, int | None]:
+        """Rows not yet polled, of the partitions that are owned."""
+        return {name: lag for name, lag in super().lag().items() if name in self._owned}
+
+    def exhausted(self) -> bool:
+        """Never."""
+        return False
+
+    def close(self) -> None:
+        """Note it."""
+        self.calls.append(("close",))
+
+
 class ListSink:
     """A sink that collects; opened at a position it forgets what came after it.
 
@@ -158,10 +244,11 @@ class ListSink:
         self.scores: dict[str, list[ScoreRows]] = {}
         self.alerts: dict[str, list[Alert]] = {}
         self.finished: set[str] = set()
+        self._flushed: dict[str, Mapping[str, Any]] = {}
 
     def open(self, partition: str, position: Mapping[str, Any] | None) -> None:
         """Keep what the position covers."""
-        kept = position or {"scores": 0, "alerts": 0}
+        kept = self._flushed[partition] = position or {"scores": 0, "alerts": 0}
         self.scores[partition] = self.scores.get(partition, [])[: kept["scores"]]
         self.alerts[partition] = self.alerts.get(partition, [])[: kept["alerts"]]
 
@@ -172,7 +259,16 @@ class ListSink:
 
     def flush(self, partition: str, next_offset: int) -> Mapping[str, Any]:  # noqa: ARG002
         """How much was collected."""
-        return {"scores": len(self.scores[partition]), "alerts": len(self.alerts[partition])}
+        self._flushed[partition] = {
+            "scores": len(self.scores[partition]),
+            "alerts": len(self.alerts[partition]),
+        }
+        return self._flushed[partition]
+
+    def drop(self, partition: str) -> None:
+        """Keep what was flushed."""
+        if partition in self._flushed:
+            self.open(partition, self._flushed[partition])
 
     def finish(self, partition: str) -> None:
         """Remember that the partition has ended."""

@@ -89,6 +89,49 @@ class SinkConformance:
                     f"a crash after write {crash}, resumed at write {step}, shows in the output"
                 )
 
+    def test_a_drop_does_not_show(self) -> None:
+        """A partition that somebody else takes over, or that comes back, is as if never owned.
+
+        The owner before may be late to hear of it, and stays open for other partitions.
+        """
+
+        @for_all(
+            self.effort,
+            flushes=st.sets(st.integers(1, self.steps)),
+            lost=st.integers(0, self.steps),
+            late=st.booleans(),
+            back=st.booleans(),
+        )
+        def holds(flushes: set[int], lost: int, late: bool, back: bool) -> None:  # noqa: FBT001
+            with tempfile.TemporaryDirectory() as name:
+                calm, folder = Path(name) / "calm", Path(name) / "shared"
+                calm.mkdir()
+                folder.mkdir()
+                self.run(calm, flushes)
+                owner = self.make(folder)
+                owner.drop(PARTITION)
+                owner.open(PARTITION, None)
+                held = [(0, None), *self.write(owner, 0, lost, flushes)]
+                if back or not late:
+                    owner.drop(PARTITION)
+                heir = owner if back else self.make(folder)
+                step, position = held[-1]
+                heir.open(PARTITION, position)
+                middle = (step + self.steps) // 2
+                self.write(heir, step, middle, flushes)
+                if not back:
+                    if late:
+                        owner.drop(PARTITION)
+                    owner.close()
+                self.write(heir, middle, self.steps, flushes)
+                heir.flush(PARTITION, self.steps)
+                heir.finish(PARTITION)
+                heir.close()
+                assert self.read(folder) == self.read(calm), (
+                    f"a partition that was lost after write {lost} and taken over at write {step} "
+                    "shows in the output"
+                )
+
     def test_finishing_twice_is_finishing_once(self) -> None:
         """A crash while the output is completed repeats the completion only."""
         with tempfile.TemporaryDirectory() as name:

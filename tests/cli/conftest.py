@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
 
-from streamad.cli import console
+from streamad.cli import console, secrets
 from streamad.cli.app import run
 from streamad.config.plugins import _offered
 
@@ -65,6 +65,7 @@ def streamad(capsys, monkeypatch, tmp_path):
     root.handlers[:] = handlers
     root.setLevel(level)
     console._current[:] = [console.Settings()]
+    secrets._known.clear()
 
 
 @pytest.fixture

@@ -54,6 +54,11 @@ class AnySink:
 class Untyped:
     def __init__(self, clock: Clock, step=1):
         self.step = step
+
+
+class Letters:
+    def __init__(self, topic: str, *, retries: int = 3):
+        self.given = (topic, retries)
 """
 
 ENTRY_POINTS = """\
@@ -63,6 +68,8 @@ broken = foreign:NoSuchClass
 [streamad.sinks]
 any = foreign:AnySink
 untyped = foreign:Untyped
+[streamad.dead_letters]
+letters = foreign:Letters
 [streamad.detectors]
 lost = nowhere:Detector
 """

@@ -44,6 +44,9 @@ def test_a_file_with_includes_and_a_river_detector_passes(validator, good):
         ("type: spot", "type: sport"),
         ("time: ts", "tme: ts"),
         ("version: 1", "version: 2"),
+        ("version: 1", "version: 1\nweb: {port: 70000}"),
+        ("version: 1", "version: 1\nruntime: {on_detector_error: ignore}"),
+        ("version: 1", "version: 1\nruntime: {max_reject_share: 2}"),
         ("path: data.parquet, ", ""),
     ],
 )

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from streamad.core.append import AppendFile
 from streamad.core.data import Schema
 from streamad.core.protocols import CommitResult
 from streamad.testing.conformance import SinkConformance, SourceConformance
@@ -124,30 +125,38 @@ class LineSink:
 
     def __init__(self, path):
         self.path = path
+        self.file = None
 
     def open(self, partition, position):
-        self.file = self.path.open("ab")
-        self.file.truncate(position["bytes"] if position else 0)
+        self.close()
+        self.file = AppendFile(self.path)
+        self.file.cut(position["bytes"] if position else 0)
 
     def write(self, partition, scores, alerts):
         for item in (*scores, *alerts):
             self.file.write(json.dumps(repr(item)).encode() + b"\n")
 
     def flush(self, partition, next_offset):
-        self.file.flush()
-        return {"bytes": self.path.stat().st_size}
+        return {"bytes": self.file.flush()}
+
+    def drop(self, partition):
+        self.close()
 
     def finish(self, partition):
         self.file.flush()
 
     def close(self):
-        if hasattr(self, "file"):
+        if self.file is not None:
             self.file.close()
+            self.file = None
 
 
 class DoesNotTruncate(LineSink):
     def open(self, partition, position):
-        self.file = self.path.open("ab" if position else "wb")
+        self.close()
+        self.file = AppendFile(self.path)
+        if not position:
+            self.file.cut(0)
 
 
 class StartsAgain(LineSink):
@@ -156,8 +165,40 @@ class StartsAgain(LineSink):
 
 
 class DoesNotDeliverOnFlush(LineSink):
+    waiting = 0
+
+    def write(self, partition, scores, alerts):
+        self.file.write(b"line\n")
+        self.waiting += 5
+
     def flush(self, partition, next_offset):
-        return {"bytes": self.file.tell()}
+        return {"bytes": self.file.size + self.waiting}
+
+
+class DeliversOnDrop(LineSink):
+    def drop(self, partition):
+        if self.file is not None:
+            self.file.flush()
+        super().drop(partition)
+
+
+class DeletesOnDrop(LineSink):
+    def drop(self, partition):
+        super().drop(partition)
+        self.path.unlink(missing_ok=True)
+
+
+class CutsOnDrop(LineSink):
+    covered = 0
+
+    def flush(self, partition, next_offset):
+        self.covered = self.file.flush()
+        return {"bytes": self.covered}
+
+    def drop(self, partition):
+        if self.file is not None:
+            self.file.cut(self.covered)
+        super().drop(partition)
 
 
 class MovesItsFileOnFinish(LineSink):
@@ -188,14 +229,22 @@ class HasNoFinish(LineSink):
     finish = None
 
 
+class HasNoDrop(LineSink):
+    drop = None
+
+
 CAUGHT_SINKS = [
     (DoesNotTruncate, "test_a_crash_does_not_show"),
     (StartsAgain, "test_a_crash_does_not_show"),
     (DoesNotDeliverOnFlush, "test_a_crash_does_not_show"),
+    (DeliversOnDrop, "test_a_drop_does_not_show"),
+    (DeletesOnDrop, "test_a_drop_does_not_show"),
+    (CutsOnDrop, "test_a_drop_does_not_show"),
     (MovesItsFileOnFinish, "test_finishing_twice_is_finishing_once"),
     (NeedsRows, "test_a_run_without_rows_is_complete"),
     (WritesNothing, "test_what_was_flushed_is_in_the_output"),
     (HasNoFinish, "test_it_has_the_verbs_of_a_sink"),
+    (HasNoDrop, "test_it_has_the_verbs_of_a_sink"),
 ]
 
 

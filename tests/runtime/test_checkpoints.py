@@ -156,3 +156,13 @@ def test_a_full_disk_leaves_the_earlier_snapshots_intact(tmp_path):
         store.close()
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_snapshots_beyond_an_offset_are_left_out(tmp_path):
+    store = FileStateStore(tmp_path, "ab" * 32)
+    for offset in (10, 20, 30):
+        store.save(Checkpoint("p", offset, store.fingerprint, {}, {}))
+    assert store.load("p", 29).next_offset == 20
+    assert store.load("p", 30).next_offset == 30
+    assert store.load("p", 9) is None
+    store.close()

@@ -31,3 +31,14 @@ def test_a_source_without_batches_is_exhausted():
     source = ListSource([])
     assert source.exhausted()
     assert list(source.poll(0.0, 10)) == []
+
+
+def test_a_dropped_partition_keeps_what_was_flushed():
+    sink = ListSink()
+    sink.open("p", None)
+    sink.write("p", *example_output(1))
+    sink.flush("p", 10)
+    sink.write("p", *example_output(2))
+    sink.drop("p")
+    sink.drop("never opened")
+    assert (len(sink.scores["p"]), len(sink.alerts["p"])) == (1, 1)

@@ -1,0 +1,144 @@
+"""Alerts into a topic, keyed by their id."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from streamad.core.data import Alert, ScoreRows
+from streamad.core.errors import ConfigError
+from streamad.core.event import alert_document
+from streamad_connectors.kafka import require_client
+from streamad_connectors.kafka.records import FORMATS
+from streamad_connectors.kafka.security import Security, as_security, client_settings
+from streamad_connectors.options import seconds
+from streamad_connectors.outbox import Outbox
+from streamad_connectors.refused_alerts import RefusedAlerts
+from streamad_connectors.spool import Entry, Spool
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 500
+
+
+class KafkaSink:
+    """Alerts into a topic, one record an event, keyed by the id of the alert.
+
+    Scores are not written.
+
+    Parameters
+    ----------
+    brokers : list of str
+        As ``host:port``; a few of them are enough.
+    topic : str
+    dead_letter : str
+        File that takes, as JSON lines with the reason, what the broker rejects, such as records
+        larger than the topic allows.
+    format : str
+        ``json``, ``cloudevents`` (structured mode) or ``cloudevents-binary``.
+    spool : str or None
+        Folder that keeps alerts during an outage. Without one the checkpoints wait for the broker.
+    spool_max_bytes : int
+        Of the alerts that wait; beyond it the stream waits too.
+    security : Security or None
+    client_id : str
+        Name in the logs of the broker.
+    timeout : str
+        To connect, and for the acknowledgement of what was sent.
+    longest_wait : str
+        Between two attempts.
+
+    Raises
+    ------
+    ConfigError
+        An option that cannot be used.
+    ConnectorError
+        From ``write`` and ``flush``, when we are not let in or have no right to write.
+    Backpressure
+        From ``write`` when the spool is full; from ``flush`` without a spool, during an outage.
+    MissingExtraError
+        If kafka-python is not installed.
+
+    Notes
+    -----
+    An idempotent producer, acknowledged by all replicas in sync. After a crash events may come
+    twice, with the same key and value: a compacted topic holds the last state of every alert, and
+    readers drop what has a ``seq`` that they know. A thread of the sink sends as soon as alerts
+    come; thread rule for its methods: one thread at a time.
+    """
+
+    def __init__(
+        self,
+        *,
+        brokers: list[str],
+        topic: str,
+        dead_letter: str,
+        format: Literal["json", "cloudevents", "cloudevents-binary"] = "json",  # noqa: A002
+        spool: str | None = None,
+        spool_max_bytes: int = 64 * 1024 * 1024,
+        security: Security | None = None,
+        client_id: str = "streamad",
+        timeout: str = "10s",
+        longest_wait: str = "10s",
+    ) -> None:
+        require_client("the sink kafka")
+        from streamad_connectors.kafka.sender import Sender
+
+        if format not in FORMATS:
+            raise ConfigError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
+        settings = client_settings(as_security(security), brokers) | {"client_id": client_id}
+        self._format = FORMATS[format]
+        self._refused = RefusedAlerts(dead_letter)
+        self._sender = Sender(settings, topic, seconds("timeout", timeout))
+        self._delivered = 0
+        self._outbox = Outbox(
+            f"the topic {topic}",
+            self._deliver,
+            Spool(spool, spool_max_bytes),
+            n_at_once=AT_ONCE,
+            longest_wait_s=seconds("longest_wait", longest_wait),
+        )
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Alerts of this process: ``delivered``, ``dead_lettered``, ``waiting``."""
+        return {
+            "delivered": self._delivered,
+            "dead_lettered": self._refused.n,
+            "waiting": len(self._outbox),
+        }
+
+    def open(self, partition: str, position: Mapping[str, Any] | None) -> None:  # noqa: ARG002
+        """Begin to send; what an earlier process left in the spool comes first."""
+        self._outbox.start()
+
+    def write(self, partition: str, scores: Sequence[ScoreRows], alerts: Sequence[Alert]) -> None:  # noqa: ARG002
+        """Take alerts and send them soon."""
+        if alerts:
+            self._outbox.put(partition, [alert_document(alert) for alert in alerts])
+
+    def flush(self, partition: str, next_offset: int) -> Mapping[str, Any]:  # noqa: ARG002
+        """Return once all alerts are acknowledged, put aside, or safe in the spool."""
+        self._outbox.flush(partition)
+        return {}
+
+    def drop(self, partition: str) -> None:
+        """Forget the alerts that were not sent since the last flush."""
+        self._outbox.drop(partition)
+
+    def finish(self, partition: str) -> None:
+        """Nothing to complete."""
+
+    def close(self) -> None:
+        """Stop sending; what is in the spool is sent by the next process."""
+        self._outbox.close()
+        self._sender.close()
+
+    def _deliver(self, entries: Sequence[Entry]) -> int:
+        rejected = self._sender.send([self._format(entry.body) for entry in entries])
+        for number, detail in rejected.items():
+            self._refused.keep(entries[number].body, "rejected", detail)
+            log.error("alert %s is put aside: %s", entries[number].body["id"], detail)
+        self._delivered += len(entries) - len(rejected)
+        return len(entries)

@@ -1,0 +1,369 @@
+"""Rows from Kafka topics: a member of a consumer group that never guesses where it stands."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from streamad.core.data import Batch, Reject, Schema
+from streamad.core.durations import parse_duration
+from streamad.core.errors import ConfigError
+from streamad.core.protocols import CommitResult, SourceEvent
+from streamad_connectors.kafka import require_client
+from streamad_connectors.kafka.security import Security, as_security, client_settings
+
+_SECOND_NS = 1_000_000_000
+
+
+class KafkaSource:
+    """Rows of topics, as a member of a consumer group; partitions are named ``TOPIC/NUMBER``.
+
+    Parameters
+    ----------
+    brokers : list of str
+        As ``host:port``; a few of them are enough.
+    topics : list of str
+    group : str
+        Consumer group. Offsets are committed to it for others to see: reading goes on from
+        snapshots alone.
+    format : dict
+        What is in a record, see :mod:`.payloads.options`.
+    channels : list of str, optional
+        Names of the value columns; None = the last names of the paths in ``format.values``.
+    start : str
+        ``latest``, ``earliest`` or an ISO 8601 time; for partitions without a snapshot. Partitions
+        that are added while this process runs begin at their first record all the same.
+    on_gap : {"resume", "stop"}
+        When retention was faster than we: tell of the gap and go on behind it, or stop.
+    security : Security, optional
+    client_id : str
+        Name in the logs of the broker.
+    instance_id : str, optional
+        Static membership: a restart within the session timeout moves no partition. Every process
+        needs another one.
+    assignor : {"cooperative", "range"}
+        The same for all members of a group.
+    isolation : {"read_committed", "read_uncommitted"}
+        Whether records of open and failed transactions are seen.
+    fetch_bytes : int
+        How much of one partition comes at once; a larger record comes all the same.
+    session_timeout, max_poll_interval : str
+        A member without a sign of life, or without a poll, for so long has lost its partitions.
+    metadata_age : str
+        How old the picture of topics and partitions may become.
+    connect_timeout : str
+        At the start: how long to wait for the broker.
+    auth_timeout : str
+        While running: how long to wait for rights that were taken away.
+    commit_timeout : str
+        How long a commit, or a question for offsets, may take.
+
+    Raises
+    ------
+    ConfigError
+        If the settings cannot work.
+    ConnectorError
+        If the broker refuses us, or a topic is not there or must not be read.
+    Disconnected
+        If the broker does not answer in time.
+    MissingExtraError
+        If kafka-python is not installed.
+
+    Notes
+    -----
+    The group is joined in the engine's thread only, inside :meth:`poll` (and the first
+    :meth:`events`). Before a join that takes partitions away, they are announced as ``Revoked``
+    and ``poll`` returns; only the next ``poll`` goes on. So the engine checkpoints and commits
+    before anybody else can own them, while heartbeats keep the membership alive, for
+    ``max_poll_interval`` at most. Should the group have moved on without that (the session was
+    lost, or the client joined by itself), the partitions come as ``Lost``: what is in memory is
+    dropped and nothing is written, for their new owner has begun at the last snapshot.
+
+    Nothing is read from a partition before :meth:`seek` or :meth:`begin`.
+
+    Rows of one record that holds several have its offset; ``max_rows`` counts records. Memory: at
+    most ``fetch_bytes`` a partition besides one poll. Thread rule: one thread at a time.
+    """
+
+    OUTSIDE_STATE: ClassVar[frozenset[str]] = frozenset(
+        {
+            "brokers",
+            "group",
+            "security",
+            "client_id",
+            "instance_id",
+            "assignor",
+            "fetch_bytes",
+            "session_timeout",
+            "max_poll_interval",
+            "metadata_age",
+            "connect_timeout",
+            "auth_timeout",
+            "commit_timeout",
+        }
+    )
+    """Options that may change while the state stays."""
+
+    def __init__(
+        self,
+        *,
+        brokers: list[str],
+        topics: list[str],
+        group: str,
+        format: dict[str, Any],  # noqa: A002
+        channels: list[str] | None = None,
+        start: str = "latest",
+        on_gap: Literal["resume", "stop"] = "resume",
+        security: Security | None = None,
+        client_id: str = "streamad",
+        instance_id: str | None = None,
+        assignor: Literal["cooperative", "range"] = "cooperative",
+        isolation: Literal["read_committed", "read_uncommitted"] = "read_committed",
+        fetch_bytes: int = 1_048_576,
+        session_timeout: str = "30s",
+        max_poll_interval: str = "5m",
+        metadata_age: str = "30s",
+        connect_timeout: str = "10s",
+        auth_timeout: str = "60s",
+        commit_timeout: str = "3s",
+    ) -> None:
+        from streamad_connectors.payloads.decoder import make_decoder
+
+        require_client("the Kafka source")
+        from streamad_connectors.kafka.member import Member, MemberOptions
+
+        names = channel_names(format, channels)
+        self._decoder = make_decoder(format, names)
+        self._schema = Schema(names)
+        if not topics or not group:
+            raise ConfigError("a Kafka source needs topics, at least one, and the name of a group")
+        settings = client_settings(as_security(security), brokers) | {"client_id": client_id}
+        self._member = Member(
+            settings,
+            MemberOptions(
+                topics=tuple(topics),
+                group=group,
+                start=start,
+                stop_on_gap=on_gap == "stop",
+                instance_id=instance_id,
+                assignor=assignor,
+                isolation=isolation,
+                fetch_bytes=fetch_bytes,
+                session_s=_seconds("session_timeout", session_timeout),
+                poll_interval_s=_seconds("max_poll_interval", max_poll_interval),
+                metadata_s=_seconds("metadata_age", metadata_age),
+                connect_s=_seconds("connect_timeout", connect_timeout),
+                rights_s=_seconds("auth_timeout", auth_timeout),
+                commit_s=_seconds("commit_timeout", commit_timeout),
+            ),
+        )
+        self._rejects: list[Reject] = []
+        self._closed = False
+
+    @property
+    def schema(self) -> Schema:
+        """Channels and series of every batch; series are appended while reading."""
+        return self._schema
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Ids of the topics: one that was made again under its name has another."""
+        return {"topic_ids": {topic.name: topic.id for topic in self._member.topics.values()}}
+
+    @property
+    def total_rows(self) -> int | None:
+        """Unknown: a topic has no end."""
+        return None
+
+    @property
+    def n_failures(self) -> int:
+        """Calls to the broker that failed and were waited out."""
+        return self._member.n_failures
+
+    def events(self) -> Sequence[SourceEvent]:
+        """Changes since the last call; the first call joins the group.
+
+        Raises
+        ------
+        ConnectorError
+            If the group refuses us, or its broker does not answer in time.
+        """
+        return [] if self._closed else self._member.events()
+
+    def poll(self, timeout_s: float, max_rows: int) -> Sequence[Batch]:
+        """Rows of partitions that were sought or begun; nothing while events wait to be heard.
+
+        May take longer than ``timeout_s`` (two seconds) while the group moves: who leaves it alone
+        then makes all members begin again.
+
+        Raises
+        ------
+        ConnectorError
+            If reading cannot go on: rights taken away, a topic made again, a log cut short, or
+            :class:`.DecodeError` for what the client cannot read.
+        """
+        if self._closed or max_rows < 1:
+            return []
+        found = self._member.fetch(time.monotonic() + timeout_s, max_rows)
+        begun = [self._begun_at(name, offset) for name, offset in self._member.begun().items()]
+        return begun + [
+            batch for name, records in found.items() if (batch := self._decode(name, records))
+        ]
+
+    def rejects(self) -> Sequence[Reject]:
+        """Records refused since the last call."""
+        found, self._rejects = self._rejects, []
+        return found
+
+    def begin(self, partition: str) -> None:
+        """Read from where ``start`` says; a batch without rows tells the offset.
+
+        For partitions without a snapshot. Whoever keeps that offset loses nothing in a crash before
+        the first rows.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such partition.
+        """
+        self._member.seek(partition, None)
+
+    def seek(self, partition: str, offset: int) -> None:
+        """Go on reading at this offset.
+
+        The next poll compares it with the log: a gap then comes as an event, and an offset behind
+        the end raises. Partitions that are not owned any more are passed over.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such partition or offset.
+        """
+        self._member.seek(partition, offset)
+
+    def commit(self, offsets: Mapping[str, int]) -> CommitResult:
+        """Commit to the group.
+
+        Returns
+        -------
+        CommitResult
+            ``LOST`` where a partition belongs to somebody else; ``REBALANCING`` where nothing was
+            committed for now, because the group moves or the broker does not answer.
+
+        Raises
+        ------
+        ConnectorError
+            If another process has taken our ``instance_id``.
+        """
+        return self._member.commit(offsets)
+
+    def pause(self, partitions: Iterable[str]) -> None:
+        """Stop polling these partitions, now and if they come again."""
+        self._member.pause(partitions)
+
+    def resume(self, partitions: Iterable[str]) -> None:
+        """Poll these partitions again."""
+        self._member.resume(partitions)
+
+    def lag(self) -> Mapping[str, int | None]:
+        """Offsets up to the end as of the last fetch; None before the first."""
+        return {} if self._closed else self._member.lag()
+
+    def exhausted(self) -> bool:
+        """Never: a topic has no end."""
+        return False
+
+    def group_metadata(self) -> Any:
+        """Membership as a transactional producer of kafka-python needs it."""
+        return self._member.group_metadata()
+
+    def close(self) -> None:
+        """Leave the group (a static member stays until its session ends) and disconnect."""
+        if not self._closed:
+            self._closed = True
+            self._member.close()
+
+    def _begun_at(self, partition: str, offset: int) -> Batch:
+        """A batch without rows: it tells only where reading begins."""
+        n = len(self._schema.channels)
+        return Batch(
+            self._schema,
+            np.empty(0, np.int32),
+            np.empty(0, np.int64),
+            np.empty((0, n), np.float64),
+            partition,
+            offset,
+            np.empty(0, np.int64),
+        )
+
+    def _decode(self, partition: str, records: Sequence[Any]) -> Batch | None:
+        """Rows of records of one partition; None if all were refused."""
+        found = self._decoder.decode(
+            [record.value for record in records],
+            [record.key for record in records],
+            [record.headers for record in records],
+            [record.timestamp for record in records],
+            partition,
+            [record.offset for record in records],
+        )
+        self._rejects += found.rejects
+        if not len(found):
+            return None
+        return Batch(
+            self._schema,
+            self._schema.codes(found.series),
+            found.times,
+            found.values,
+            partition,
+            records[-1].offset + 1,
+            found.offsets,
+        )
+
+
+def channel_names(format: Mapping[str, Any], channels: Sequence[str] | None) -> list[str]:  # noqa: A002
+    """Names of the value columns of a format.
+
+    Parameters
+    ----------
+    format : mapping
+        With ``values``.
+    channels : sequence of str or None
+        The names where they are given.
+
+    Raises
+    ------
+    ConfigError
+        If they are neither given nor the last names of different paths.
+
+    Examples
+    --------
+    >>> channel_names({"values": ["$.v.flow", "$.v.heat"]}, None)
+    ['flow', 'heat']
+    """
+    from streamad_connectors.payloads.options import parse_path
+
+    if channels is not None:
+        return list(channels)
+    paths = format.get("values")
+    if not isinstance(paths, list) or not paths:
+        raise ConfigError(
+            "the channels of a Kafka source must be known beforehand, because a detector keeps one "
+            "state for each: let source.channels list them, or let source.format.values list paths"
+        )
+    names = [path[-1] if (path := parse_path(str(text))) else "" for text in paths]
+    if "" in names or len(set(names)) < len(names):
+        raise ConfigError(
+            f"source.format.values gives the channels the names {names}, which are not different: "
+            "let source.channels list a name for every path"
+        )
+    return names
+
+
+def _seconds(name: str, duration: str) -> float:
+    try:
+        return parse_duration(duration) / _SECOND_NS
+    except ValueError as error:
+        raise ConfigError(f"source.{name}: {error}") from error

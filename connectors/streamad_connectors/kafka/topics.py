@@ -1,0 +1,81 @@
+"""What the broker tells of topics before anything is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import KafkaAdminClient
+from kafka import errors as kafka_errors
+
+from streamad.core.errors import ConnectorError
+from streamad_connectors.kafka.connect import connect
+from streamad_connectors.kafka.errors import translate
+
+_OK, _UNKNOWN, _FORBIDDEN = 0, 3, 29
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic as it is now.
+
+    Attributes
+    ----------
+    name : str
+    id : str
+        Another one after it was deleted and made again; empty where the broker has no ids.
+    n_partitions : int
+    """
+
+    name: str
+    id: str
+    n_partitions: int
+
+
+def look_up(
+    settings: Mapping[str, Any], names: Sequence[str], timeout_s: float
+) -> dict[str, Topic]:
+    """The topics, all there and readable.
+
+    Parameters
+    ----------
+    settings : mapping
+        See :func:`.security.client_settings`.
+    names : sequence of str
+    timeout_s : float
+        To reach the broker.
+
+    Raises
+    ------
+    ConnectorError
+        If a topic is not there or must not be read. A consumer would wait for ever in silence.
+    """
+    admin = connect(KafkaAdminClient, settings, timeout_s)
+    try:
+        found = {topic["name"]: topic for topic in admin.describe_topics(list(names))}
+    except kafka_errors.KafkaError as error:
+        raise translate(error, f"looking up the topics {', '.join(names)}") from error
+    finally:
+        admin.close()
+    return {name: _checked(name, found.get(name, {})) for name in names}
+
+
+def _checked(name: str, told: Mapping[str, Any]) -> Topic:
+    code = told.get("error_code", _UNKNOWN)
+    if code == _FORBIDDEN:
+        raise ConnectorError(
+            f"no right to read the topic {name!r}: the user needs an ACL that allows READ on it "
+            "(or there is no such topic)"
+        )
+    if code == _UNKNOWN:
+        raise ConnectorError(f"there is no topic {name!r}: check source.topics, or create it")
+    if code != _OK:
+        raise translate(kafka_errors.for_code(code)(), f"looking up the topic {name!r}")
+    allowed = told.get("topic_authorized_operations") or told.get("authorized_operations")
+    if isinstance(allowed, list) and allowed and "READ" not in allowed:
+        raise ConnectorError(
+            f"no right to read the topic {name!r}: the user needs an ACL that allows READ on it "
+            f"and has {', '.join(sorted(map(str, allowed)))}"
+        )
+    return Topic(name, str(told.get("topic_id") or ""), len(told.get("partitions", ())))

@@ -1,0 +1,273 @@
+"""Alerts and offsets in one transaction: readers of committed records see each event once."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+from streamad.core.data import Alert, ScoreRows
+from streamad.core.errors import Backpressure, ConfigError, ConnectorError, Disconnected
+from streamad.core.event import alert_document
+from streamad.core.protocols import CommitResult
+from streamad_connectors.kafka import require_client
+from streamad_connectors.kafka.records import FORMATS, Record
+from streamad_connectors.kafka.security import Security, as_security, client_settings
+from streamad_connectors.options import seconds
+from streamad_connectors.refused_alerts import RefusedAlerts
+
+log = logging.getLogger(__name__)
+
+MOST_STAGED = 200_000
+"""Records held between two commits; beyond it the stream waits."""
+WORKER = "STREAMAD_WORKER"
+"""Environment variable: number of the process among those that share a configuration."""
+
+
+class Grouped(Protocol):
+    """A source that is a member of a consumer group."""
+
+    def group_metadata(self) -> Any:
+        """Group, generation and member, as kafka-python gives them."""
+        ...
+
+
+class KafkaTransactionalSink:
+    """Alerts into a topic, together with the offsets of the rows that they came from.
+
+    Scores are not written.
+
+    Parameters
+    ----------
+    brokers : list of str
+        As ``host:port``; those of the source.
+    topic : str
+    dead_letter : str
+        File that takes, as JSON lines with the reason, what is larger than ``max_record_bytes``.
+    format : str
+        ``json``, ``cloudevents`` (structured mode) or ``cloudevents-binary``.
+    transactional_id : str or None
+        The same after a restart, and another one for every process that runs at the same time; None
+        = from the group, the host and the environment variable ``STREAMAD_WORKER``.
+    max_record_bytes : int
+        No more than ``max.message.bytes`` of the topic.
+    security : Security or None
+    client_id : str
+        Name in the logs of the broker.
+    timeout : str
+        For each step of a commit.
+    transaction_timeout : str
+        After which the broker gives a transaction up whose process died and did not come back; so
+        long readers of committed records stand still.
+
+    Raises
+    ------
+    ConfigError
+        An option that cannot be used, or a source that is no member of a group.
+    ConnectorError
+        From ``commit``, when we are not let in, have no right to write, another process uses the
+        transactional id, or the topic rejects a record.
+    Disconnected
+        From ``committed``, when the broker does not answer.
+    Backpressure
+        From ``write``, when too many records wait for a commit.
+    MissingExtraError
+        If kafka-python is not installed.
+
+    Notes
+    -----
+    What an engine does beyond the protocol of a sink:
+
+    - before the first ``open`` it calls ``bind`` with the source;
+    - at an assignment it asks ``committed`` and restores the snapshot with exactly that offset: a
+      newer one belongs to a transaction that did not commit, and without an offset the partition
+      begins afresh;
+    - at a checkpoint it calls ``flush``, saves the snapshots, and then calls ``commit`` with their
+      offsets, in place of the source's commit;
+    - it prunes snapshots after a commit that answered OK, never else.
+
+    REBALANCING is no error: what was flushed waits for the next commit, or for ``drop``, which has
+    to follow when the partition is lost.
+
+    A commit whose answer got lost is looked up before the next one, so nothing is sent twice.
+    Thread rule: one thread at a time.
+    """
+
+    def __init__(
+        self,
+        *,
+        brokers: list[str],
+        topic: str,
+        dead_letter: str,
+        format: Literal["json", "cloudevents", "cloudevents-binary"] = "json",  # noqa: A002
+        transactional_id: str | None = None,
+        max_record_bytes: int = 1_000_000,
+        security: Security | None = None,
+        client_id: str = "streamad",
+        timeout: str = "10s",
+        transaction_timeout: str = "15s",
+    ) -> None:
+        require_client("the sink kafka_transactional")
+        if format not in FORMATS:
+            raise ConfigError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
+        self._settings = client_settings(as_security(security), brokers) | {"client_id": client_id}
+        self._topic = topic
+        self._format = FORMATS[format]
+        self._refused = RefusedAlerts(dead_letter)
+        self._id = transactional_id
+        self._max_record_bytes = max_record_bytes
+        self._timeout_s = seconds("timeout", timeout)
+        self._transaction_s = seconds("transaction_timeout", transaction_timeout)
+        self._source: Grouped | None = None
+        self._transactions: Any = None
+        self._staged: dict[str, list[Record]] = {}
+        self._flushed: dict[str, int] = {}
+        self._doubtful: dict[str, tuple[int, int]] = {}
+        self._delivered = 0
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Alerts of this process: ``delivered``, ``dead_lettered``, ``waiting``."""
+        return {
+            "delivered": self._delivered,
+            "dead_lettered": self._refused.n,
+            "waiting": sum(map(len, self._staged.values())),
+        }
+
+    def bind(self, source: Grouped) -> None:
+        """The source whose offsets go into the transactions.
+
+        Raises
+        ------
+        ConfigError
+            If it is no member of a consumer group.
+        """
+        if not hasattr(source, "group_metadata"):
+            raise ConfigError(
+                "the sink kafka_transactional needs a source of type kafka, "
+                f"got {type(source).__name__}"
+            )
+        self._source = source
+
+    def open(self, partition: str, position: Mapping[str, Any] | None) -> None:  # noqa: ARG002
+        """Begin or go on with a partition; where, :meth:`committed` says."""
+        self.drop(partition)
+        self._staged[partition] = []
+
+    def write(self, partition: str, scores: Sequence[ScoreRows], alerts: Sequence[Alert]) -> None:  # noqa: ARG002
+        """Take alerts for the next commit."""
+        waiting = sum(map(len, self._staged.values()))
+        if waiting and waiting + len(alerts) > MOST_STAGED:
+            raise Backpressure(f"{waiting} alerts wait for a commit to {self._topic}", 1.0)
+        for alert in alerts:
+            document = alert_document(alert)
+            record = self._format(document)
+            size = (
+                len(record.key)
+                + len(record.value)
+                + sum(len(name) + len(value) for name, value in record.headers)
+            )
+            if size > self._max_record_bytes:
+                detail = f"{size} bytes, max_record_bytes is {self._max_record_bytes}"
+                self._refused.keep(document, "size", detail)
+                log.error("alert %s is put aside: %s", alert.id, detail)
+            else:
+                self._staged[partition].append(record)
+
+    def flush(self, partition: str, next_offset: int) -> Mapping[str, Any]:  # noqa: ARG002
+        """Everything so far belongs to the next commit; nothing is sent yet."""
+        self._flushed[partition] = len(self._staged[partition])
+        return {}
+
+    def commit(self, offsets: Mapping[str, int]) -> CommitResult:
+        """Deliver what was flushed and commit the offsets, both or neither.
+
+        Parameters
+        ----------
+        offsets : mapping of str to int
+            Next offsets, those of the snapshots that were just saved.
+
+        Returns
+        -------
+        CommitResult
+            OK; or REBALANCING, when the group moved on or the broker does not answer: carry on.
+        """
+        from streamad_connectors.kafka.transactions import StaleMemberError
+
+        if not offsets:
+            return CommitResult.OK
+        try:
+            transactions = self._ready()
+            self._resolve_doubt()
+            counts = {p: self._flushed.get(p, 0) for p in offsets}
+            records = [r for p, n in counts.items() for r in self._staged[p][:n]]
+            self._doubtful = {p: (offsets[p], n) for p, n in counts.items()}
+            transactions.run(records, offsets, self._bound().group_metadata())
+        except StaleMemberError as error:
+            log.info("%s; the alerts wait for the next commit", error)
+            self._doubtful = {}
+            return CommitResult.REBALANCING
+        except Disconnected as error:
+            log.warning("%s; the alerts wait for the next commit", error)
+            return CommitResult.REBALANCING
+        self._settle(self._doubtful)
+        return CommitResult.OK
+
+    def committed(self, partitions: Iterable[str]) -> Mapping[str, int | None]:
+        """Where the last commit of any process has left these partitions; None = nowhere.
+
+        A transaction that this process's predecessor left open is aborted before, and one that
+        another process has open is waited for.
+        """
+        return dict(self._ready().committed(self._bound().group_metadata().group_id, partitions))
+
+    def drop(self, partition: str) -> None:
+        """Forget what was not committed."""
+        self._staged.pop(partition, None)
+        self._flushed.pop(partition, None)
+        self._doubtful.pop(partition, None)
+
+    def finish(self, partition: str) -> None:
+        """Nothing to complete."""
+
+    def close(self) -> None:
+        """Close the connections; what was not committed is forgotten."""
+        if self._transactions is not None:
+            self._transactions.close()
+            self._transactions = None
+
+    def _bound(self) -> Grouped:
+        if self._source is None:
+            raise ConnectorError("the sink kafka_transactional must be bound to a source first")
+        return self._source
+
+    def _ready(self) -> Any:
+        from streamad_connectors.kafka.transactions import Transactions
+
+        if self._transactions is None:
+            group = self._bound().group_metadata().group_id
+            name = self._id or "-".join(
+                ("streamad", group, socket.gethostname(), os.environ.get(WORKER, "0"))
+            )
+            self._transactions = Transactions(
+                self._settings, self._topic, name, self._timeout_s, self._transaction_s
+            )
+        return self._transactions
+
+    def _resolve_doubt(self) -> None:
+        """Find out whether the commit whose answer got lost was carried out."""
+        if not self._doubtful:
+            return
+        found = self.committed(self._doubtful)
+        self._settle({p: (o, n) for p, (o, n) in self._doubtful.items() if found[p] == o})
+        self._doubtful = {}
+
+    def _settle(self, done: Mapping[str, tuple[int, int]]) -> None:
+        """These partitions were committed: so many of their records are delivered."""
+        for partition, (_, n) in done.items():
+            del self._staged[partition][:n]
+            self._flushed[partition] = max(0, self._flushed.get(partition, 0) - n)
+            self._delivered += n
+        self._doubtful = {p: held for p, held in self._doubtful.items() if p not in done}

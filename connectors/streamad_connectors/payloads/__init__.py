@@ -1,0 +1,1 @@
+"""Payloads of messages (JSON, CSV, Avro, Arrow IPC) as columns of rows."""

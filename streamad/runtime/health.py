@@ -1,0 +1,350 @@
+"""How a living process does: plain numbers that the engine writes and the web page reads."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from streamad.core.data import Batch, Floats, Reject
+from streamad.pipeline import Output
+
+RATIO_BOUNDS = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
+SECONDS_BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+ROWS_BOUNDS = (1.0, 10.0, 100.0, 500.0, 1000.0, 5000.0, 10_000.0)
+SHARE_WINDOW_S = 60.0
+FAILING_S = 60.0
+STUCK_S = 30.0
+
+
+@dataclass(slots=True)
+class Buckets:
+    """Counts of values up to each bound, those above the last one, and their sum.
+
+    Attributes
+    ----------
+    bounds : tuple of float
+        Ascending; a value belongs to the first bound that is not below it.
+    counts : list of int
+        One a bound and one above them all; not cumulated.
+    total : float
+    """
+
+    bounds: tuple[float, ...]
+    counts: list[int] = field(init=False)
+    total: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.counts = [0] * (len(self.bounds) + 1)
+
+    def add(self, value: float) -> None:
+        """Count one value."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+    def add_all(self, values: Floats) -> None:
+        """Count values; NaN counts nowhere, an infinite one is left out of the sum."""
+        known = values[~np.isnan(values)]
+        places = np.searchsorted(self.bounds, known)
+        for place, n in enumerate(np.bincount(places, minlength=len(self.counts)).tolist()):
+            self.counts[place] += n
+        self.total += float(known[np.isfinite(known)].sum())
+
+
+@dataclass(slots=True)
+class SinkHealth:
+    """How a sink or the dead letters do.
+
+    Attributes
+    ----------
+    name : str
+    rows, alerts : int
+        Taken by it; rejected rows for the dead letters.
+    refusals : int
+        Writes and flushes that it put off.
+    last_success_s : float or None
+        Unix seconds of the last write or flush that worked.
+    failing_since_s : float or None
+        Monotonic seconds since which nothing has worked; None = the last attempt did.
+    detail : str
+        Why it refused last.
+    """
+
+    name: str
+    rows: int = 0
+    alerts: int = 0
+    refusals: int = 0
+    last_success_s: float | None = None
+    failing_since_s: float | None = None
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class PartitionHealth:
+    """Where a partition that is owned now stands.
+
+    Attributes
+    ----------
+    next_offset : int
+    lag : int or None
+        Rows not yet polled; None = unknown.
+    watermark_ns : int or None
+        Event time reached.
+    last_row_s : float
+        Monotonic seconds of its last row, or of its assignment.
+    held_since_s : float or None
+        Monotonic seconds since which a sink or the dead letters refuse its output; None = not now.
+    """
+
+    next_offset: int = 0
+    lag: int | None = None
+    watermark_ns: int | None = None
+    last_row_s: float = 0.0
+    held_since_s: float | None = None
+
+
+class Telemetry:
+    """Counters and timestamps of one process; written once a batch, read from any thread.
+
+    Parameters
+    ----------
+    sinks : sequence of str
+        Names of the sinks, in their order.
+    max_reject_share : float
+        Share of refused rows over a minute above which the process is not ready.
+    clock : callable
+        Monotonic seconds.
+    wall : callable
+        Unix seconds; for the timestamps that people read.
+
+    Attributes
+    ----------
+    started_s, tick_s : float
+        Monotonic seconds of the start and of the last turn of the loop.
+    rows, batches : int
+    rejects : Counter of str
+        Refused rows by reason.
+    scores, judged : Counter of str
+        Rows of the score table by detector, and those of them with a score.
+    ratios : dict of str to Buckets
+        Score ratios by detector.
+    alerts : Counter of (event, severity)
+    suppressed : Counter of str
+        Suppressed openings by reason.
+    detector_errors : Counter of (detector, type of the error)
+    last_record_ns : int or None
+        Latest event time seen.
+    batch_rows, processing_s, end_to_end_s : Buckets
+        Rows of a batch; poll to sinks; wall clock less event time of the newest row of a batch.
+    open_alerts, series, quarantined : int
+        Now, over the partitions that are owned.
+    partitions : dict of str to PartitionHealth
+        Those owned now.
+    checkpoints : Counter of str
+        ``ok``, ``failed``, ``skipped`` (no time left when a partition was revoked).
+    checkpoint_s : Buckets
+    checkpoint_bytes : int
+        State arrays of the last checkpoint, all partitions together.
+    last_checkpoint_s : float or None
+        Unix seconds.
+    commits : Counter of str
+        By the value of ``CommitResult``.
+    rebalances : Counter of str
+        ``assign``, ``revoke``, ``lost``; one a partition.
+    gaps, gap_rows : int
+        Times that rows were gone before they were read, and how many offsets that were.
+    source_errors : int
+        Polls that could not reach the source.
+    source_failing_since_s : float or None
+        Monotonic seconds.
+    sinks : list of SinkHealth
+    dead_letter : SinkHealth
+    draining, stalled : bool
+    reloads : Counter of str
+        Times that the configuration was read again: ``ok``, ``failed``.
+    """
+
+    def __init__(
+        self,
+        sinks: Sequence[str] = (),
+        *,
+        max_reject_share: float = 0.5,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.clock = clock
+        self.wall = wall
+        self.max_reject_share = max_reject_share
+        self.started_s = self.tick_s = clock()
+        self.rows = self.batches = 0
+        self.rejects: Counter[str] = Counter()
+        self.scores: Counter[str] = Counter()
+        self.judged: Counter[str] = Counter()
+        self.ratios: dict[str, Buckets] = {}
+        self.alerts: Counter[tuple[str, str]] = Counter()
+        self.suppressed: Counter[str] = Counter()
+        self.detector_errors: Counter[tuple[str, str]] = Counter()
+        self.last_record_ns: int | None = None
+        self.batch_rows = Buckets(ROWS_BOUNDS)
+        self.processing_s = Buckets(SECONDS_BOUNDS)
+        self.end_to_end_s = Buckets(SECONDS_BOUNDS)
+        self.open_alerts = self.series = self.quarantined = 0
+        self.partitions: dict[str, PartitionHealth] = {}
+        self.checkpoints: Counter[str] = Counter()
+        self.checkpoint_s = Buckets(SECONDS_BOUNDS)
+        self.checkpoint_bytes = 0
+        self.last_checkpoint_s: float | None = None
+        self.commits: Counter[str] = Counter()
+        self.rebalances: Counter[str] = Counter()
+        self.gaps = self.gap_rows = 0
+        self.source_errors = 0
+        self.source_failing_since_s: float | None = None
+        self.sinks = [SinkHealth(name) for name in sinks]
+        self.dead_letter = SinkHealth("dead_letter")
+        self.draining = self.stalled = False
+        self.reloads: Counter[str] = Counter()
+        self._recent: deque[tuple[float, int, int]] = deque()
+
+    def tick(self) -> None:
+        """The loop has come round."""
+        self.tick_s = self.clock()
+
+    def saw_batch(self, batch: Batch, seconds: float) -> None:
+        """A batch went through pipeline and sinks in so many seconds."""
+        n = len(batch)
+        self.batches += 1
+        self.rows += n
+        self.batch_rows.add(n)
+        self.processing_s.add(seconds)
+        self._remember(n, 0)
+        if n:
+            latest = int(batch.times.max())
+            self.last_record_ns = max(latest, self.last_record_ns or latest)
+            self.end_to_end_s.add(max(0.0, self.wall() - latest / 1e9))
+
+    def saw_output(self, out: Output) -> None:
+        """Scores, alerts and failures of detectors."""
+        for rows in out.scores:
+            self.scores[rows.detector] += len(rows)
+            self.judged[rows.detector] += int(np.count_nonzero(~np.isnan(rows.score)))
+            if rows.detector not in self.ratios:
+                self.ratios[rows.detector] = Buckets(RATIO_BOUNDS)
+            self.ratios[rows.detector].add_all(rows.ratio)
+        for alert in out.alerts:
+            self.alerts[alert.event, alert.severity] += 1
+            if alert.suppressed is not None and alert.event == "open":
+                self.suppressed[alert.suppressed] += 1
+        for failure in out.failures:
+            self.detector_errors[failure.detector, failure.error] += 1
+
+    def saw_rejects(self, rejects: Sequence[Reject]) -> None:
+        """Rows that were refused, by the source or by a pipeline."""
+        if rejects:
+            self.rejects.update(reject.reason for reject in rejects)
+            self._remember(0, len(rejects))
+
+    def saved(self, seconds: float, n_bytes: int) -> None:
+        """A checkpoint is durable."""
+        self.checkpoints["ok"] += 1
+        self.checkpoint_s.add(seconds)
+        self.checkpoint_bytes = n_bytes
+        self.last_checkpoint_s = self.wall()
+
+    def worked(self, sink: SinkHealth, rows: int = 0, alerts: int = 0) -> None:
+        """A sink took something."""
+        sink.rows += rows
+        sink.alerts += alerts
+        sink.last_success_s = self.wall()
+        sink.failing_since_s = None
+
+    def refused(self, sink: SinkHealth, detail: str) -> None:
+        """A sink put something off."""
+        sink.refusals += 1
+        sink.detail = detail
+        if sink.failing_since_s is None:
+            sink.failing_since_s = self.clock()
+
+    def source_worked(self) -> None:
+        """A poll came back, with rows or without."""
+        self.source_failing_since_s = None
+
+    def source_failed(self) -> None:
+        """A poll could not reach the source."""
+        self.source_errors += 1
+        if self.source_failing_since_s is None:
+            self.source_failing_since_s = self.clock()
+
+    @property
+    def watermark_ns(self) -> int | None:
+        """Lowest event time reached over the partitions that have one."""
+        return min(self._watermarks(), default=None)
+
+    @property
+    def total_lag(self) -> int:
+        """Rows not yet polled, where the source knows."""
+        return sum(part.lag or 0 for part in list(self.partitions.values()))
+
+    @property
+    def reject_share(self) -> float:
+        """Share of refused rows among those of the last minute; 0 where there are none."""
+        since = self.clock() - SHARE_WINDOW_S
+        recent = [entry for entry in list(self._recent) if entry[0] > since]
+        refused = sum(entry[2] for entry in recent)
+        return refused / max(1, refused + sum(entry[1] for entry in recent))
+
+    @property
+    def poisoned(self) -> bool:
+        """True while more rows are refused than ``max_reject_share`` allows."""
+        return self.reject_share > self.max_reject_share
+
+    def stuck(self) -> str | None:
+        """What keeps the loop from turning; None while the process is alive."""
+        still = self.clock() - self.tick_s
+        return f"the loop has not turned for {still:.0f} s" if still > STUCK_S else None
+
+    def not_ready(self) -> list[str]:
+        """Everything that speaks against sending work here; empty = ready."""
+        now, found = self.clock(), []
+        if self.draining:
+            found.append("draining")
+        if not self.partitions:
+            found.append("no partition is assigned")
+        if self.source_failing_since_s is not None:
+            gone_s = now - self.source_failing_since_s
+            found.append(f"the source cannot be reached for {gone_s:.0f} s")
+        for sink in (*self.sinks, self.dead_letter):
+            since = sink.failing_since_s
+            if since is not None and now - since > FAILING_S:
+                found.append(f"{sink.name} refuses for {now - since:.0f} s: {sink.detail}")
+        for name, part in list(self.partitions.items()):
+            since = part.held_since_s
+            if since is not None and now - since > FAILING_S:
+                found.append(f"{name} waits for a sink for {now - since:.0f} s")
+        if self.poisoned:
+            found.append(
+                f"{self.reject_share:.0%} of the rows of the last minute were refused, more than "
+                f"{self.max_reject_share:.0%}"
+            )
+        if self.stalled:
+            found.append("rows wait, but none comes")
+        return found
+
+    def _watermarks(self) -> Iterable[int]:
+        for part in list(self.partitions.values()):
+            if part.watermark_ns is not None:
+                yield part.watermark_ns
+
+    def _remember(self, rows: int, refused: int) -> None:
+        """Rows of the last minute, one entry a second."""
+        now = self.clock()
+        if self._recent and now - self._recent[-1][0] < 1.0:
+            at, before, bad = self._recent[-1]
+            self._recent[-1] = (at, before + rows, bad + refused)
+        else:
+            self._recent.append((now, rows, refused))
+        while self._recent and self._recent[0][0] <= now - SHARE_WINDOW_S:
+            self._recent.popleft()

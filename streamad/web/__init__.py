@@ -1,0 +1,1 @@
+"""What a living process shows over HTTP: health, metrics, configuration."""

@@ -1,0 +1,70 @@
+"""The sections of the process that runs on."""
+
+from __future__ import annotations
+
+import jsonschema
+import pytest
+
+from streamad.config import fingerprint, load_config, lock, make_dead_letter, make_live_sinks
+from streamad.config.schema import json_schema
+from streamad.runtime.deadletter import DeadLetterFile
+
+LETTERS = "type: parquet, dead_letter: {type: letters, topic: sensors.dlq}"
+
+
+@pytest.mark.usefixtures("foreign")
+def test_a_dead_letter_is_a_plugin_of_its_own(write, good, tmp_path):
+    config = load_config(write(good.replace("type: parquet", LETTERS)))
+    assert config.source.dead_letter.options == {"topic": "sensors.dlq", "retries": 3}
+    assert "dead_letter" not in config.source.options
+    assert make_dead_letter(config, tmp_path).given == ("sensors.dlq", 3)
+
+
+@pytest.mark.usefixtures("foreign")
+def test_its_options_are_checked(write, good, refusal):
+    text = good.replace("type: parquet", LETTERS.replace("topic:", "topc:"))
+    told = refusal(write(text))
+    assert "unknown option 'source.dead_letter.topc'" in told
+    assert "did you mean 'topic'?" in told
+    assert "unknown dead_letter 'leters'" in refusal(
+        write(good.replace("type: parquet", LETTERS.replace("type: letters", "type: leters")))
+    )
+
+
+@pytest.mark.usefixtures("foreign")
+def test_its_options_are_in_the_schema(good):
+    validator = jsonschema.Draft202012Validator(json_schema())
+    source = {"type": "parquet", "path": "x", "dead_letter": {"type": "letters", "topic": "t"}}
+    tree = {"version": 1, "pipeline": "p", "source": source}
+    assert not list(validator.iter_errors(tree))
+    source["dead_letter"]["topc"] = source["dead_letter"].pop("topic")
+    assert list(validator.iter_errors(tree))
+
+
+@pytest.mark.usefixtures("foreign")
+def test_a_lock_repeats_it(write, good):
+    config = load_config(write(good.replace("type: parquet", LETTERS)))
+    assert load_config(write(lock(config), "lock.yaml")) == config
+
+
+def test_without_one_rejected_rows_go_to_a_file_a_partition(write, good, tmp_path):
+    letters = make_dead_letter(load_config(write(good)), tmp_path)
+    assert isinstance(letters, DeadLetterFile)
+
+
+def test_without_sinks_alerts_go_to_standard_output(write, good):
+    (sink,) = make_live_sinks(load_config(write(good)))
+    assert type(sink).__name__ == "StdoutSink"
+
+
+def test_how_the_process_runs_does_not_change_the_fingerprint(write, good):
+    more = "web: {port: 9000}\nshutdown: {timeout: 5s}\nruntime: {workers: 3, stall_after: 1m}\n"
+    one, other = load_config(write(good)), load_config(write(good + more, "other.yaml"))
+    assert fingerprint(one) == fingerprint(other)
+    assert (other.web.port, other.runtime.workers) == (9000, 3)
+
+
+def test_files_cannot_be_followed_and_that_is_said(write, good, refusal):
+    told = refusal(write(good.replace("time: ts", "time: ts, follow: true")))
+    assert "rows that come later are not followed" in told
+    assert "1 error" in told

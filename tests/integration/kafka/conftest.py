@@ -1,0 +1,61 @@
+"""A real broker, and sources that are closed when their test ends."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+pytest.importorskip("kafka")
+
+from reference.kafka_fixtures import shared_broker
+from reference.kafka_jars import missing_tools
+from reference.kafka_rows import FORMAT
+
+_group = itertools.count()
+
+
+def pytest_terminal_summary(terminalreporter):
+    lacking = missing_tools()
+    if lacking:
+        terminalreporter.section("NO KAFKA BROKER", sep="!", red=True, bold=True)
+        terminalreporter.line(f"nothing was tested against Apache Kafka: {lacking}", red=True)
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    return shared_broker(tmp_path_factory.mktemp("kafka"))
+
+
+@pytest.fixture
+def broker(shared):
+    """The broker of the session; it runs again after tests that end or freeze it."""
+    yield shared
+    shared.recover()
+
+
+@pytest.fixture
+def open_source(broker):
+    """Opens sources; options beside broker, topic and group as in the configuration."""
+    from streamad_connectors.kafka.source import KafkaSource
+
+    made = []
+    own_group = f"group-{next(_group)}"
+
+    def make(topic, **options):
+        given = {
+            "brokers": [broker.bootstrap],
+            "topics": [topic] if isinstance(topic, str) else topic,
+            "group": own_group,
+            "format": FORMAT,
+            "start": "earliest",
+            "session_timeout": "6s",
+            "metadata_age": "1s",
+        }
+        made.append(KafkaSource(**given | options))
+        return made[-1]
+
+    yield make
+    broker.recover()
+    for source in made:
+        source.close()

@@ -1,0 +1,81 @@
+"""What the process tells about itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from reference.live import ROWS, batches
+
+from streamad.runtime.telemetry import Buckets, PartitionHealth, Telemetry
+from streamad.testing.fakes import FakeClock, LiveSource
+
+
+def test_values_fall_into_the_first_bucket_that_holds_them():
+    one, many = Buckets((1.0, 2.0)), Buckets((1.0, 2.0))
+    values = [0.5, 1.0, 1.5, 2.0, 99.0]
+    for value in values:
+        one.add(value)
+    many.add_all(np.array([*values, np.nan]))
+    assert one.counts == many.counts == [2, 2, 1]
+    assert one.total == many.total == 104.0
+
+
+def test_a_loop_that_does_not_turn_is_stuck():
+    clock = FakeClock()
+    telemetry = Telemetry(clock=clock)
+    clock.advance(29.0)
+    assert telemetry.stuck() is None
+    clock.advance(2.0)
+    assert telemetry.stuck() == "the loop has not turned for 31 s"
+    telemetry.tick()
+    assert telemetry.stuck() is None
+
+
+def test_a_process_is_ready_when_it_owns_a_partition_and_does_not_drain():
+    telemetry = Telemetry(clock=FakeClock())
+    assert telemetry.not_ready() == ["no partition is assigned"]
+    telemetry.partitions["p"] = PartitionHealth()
+    assert telemetry.not_ready() == []
+    telemetry.draining = True
+    assert telemetry.not_ready() == ["draining"]
+
+
+def test_a_source_that_cannot_be_reached_is_not_ready_until_it_answers():
+    telemetry = Telemetry(clock=FakeClock())
+    telemetry.partitions["p"] = PartitionHealth()
+    telemetry.source_failed()
+    assert telemetry.not_ready() == ["the source cannot be reached for 0 s"]
+    telemetry.source_worked()
+    assert telemetry.not_ready() == []
+
+
+@pytest.fixture
+def ran(live):
+    run = live(source=LiveSource(batches()))
+    run.run()
+    return run
+
+
+def test_a_run_counts_rows_scores_alerts_and_checkpoints(ran):
+    telemetry = ran.telemetry
+    assert telemetry.rows == 2 * ROWS
+    assert telemetry.batches == telemetry.batch_rows.counts[2] == 24
+    assert telemetry.scores["fast"] == 2 * ROWS
+    judged = telemetry.judged["fast"]
+    assert 0 < judged <= 2 * ROWS
+    assert sum(telemetry.ratios["fast"].counts) == judged
+    opened = sum(n for (event, _), n in telemetry.alerts.items() if event == "open")
+    assert opened == sum(a.event == "open" for p in "pq" for a in ran.sink.alerts[p])
+    assert telemetry.checkpoints["ok"] > 5
+    assert telemetry.checkpoint_bytes > 1000
+    assert telemetry.commits["ok"] > 5
+
+
+def test_lag_position_and_watermark_are_known_for_each_partition(ran):
+    assert ran.telemetry.total_lag == 0
+    last = {b.partition: int(b.times[-1]) for b in batches()}
+    for name, health in ran.telemetry.partitions.items():
+        assert (health.next_offset, health.lag) == (ROWS, 0)
+        assert health.watermark_ns == last[name]
+    assert ran.telemetry.watermark_ns == min(last.values())
+    assert ran.telemetry.series == 4
