@@ -5,13 +5,18 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
 PACKAGING := pyproject.toml requirements.lock
 
-.PHONY: demo test lint bench test-base clean
+.PHONY: demo test test-kafka lint bench test-base clean
 
 demo: $(VENV)/.base
 	$(BIN)/streamad demo
 
 test: $(VENV)/.all
 	$(BIN)/python -m pytest -n auto
+
+# What needs Apache Kafka (Java 17, Maven), Postgres, Alertmanager and promtool; without them it fails.
+test-kafka: $(VENV)/.all
+	STREAMAD_REQUIRE_KAFKA=1 STREAMAD_REQUIRE_SERVERS=1 $(BIN)/python -m pytest \
+		tests/integration tests/faults tests/connectors tests/web
 
 lint: $(VENV)/.all
 	$(BIN)/ruff check

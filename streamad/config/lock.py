@@ -28,12 +28,14 @@ def fingerprint(config: Config) -> str:
     In it: the name of the pipeline, source, window, detectors, thresholds and alerts with all
     defaults written out, the limits of the state (``ttl``, ``max_keys``), and the sinks, whose
     positions are part of a snapshot. Not in it: pace, places of state, logs, and secrets, so that
-    a new password keeps the state; and of the source what its class calls ``OUTSIDE_STATE``: how
-    it is reached, and which of several processes this one is.
+    a new password keeps the state. Of a source whose class has ``INSIDE_STATE``, only those
+    options: not how it is reached, and not which of several processes this one is.
     """
     document = _document(config)
-    for key in getattr(load_plugin("streamad.sources", config.source.type), "OUTSIDE_STATE", ()):
-        document["source"].pop(key, None)
+    source = document["source"]
+    inside = getattr(load_plugin("streamad.sources", config.source.type), "INSIDE_STATE", source)
+    kept = {"type", "dead_letter", *inside}
+    document["source"] = {key: value for key, value in source.items() if key in kept}
     for section in _OUTSIDE:
         del document[section]
     for key in ("dir", "every", "keep"):

@@ -98,3 +98,31 @@ def test_labels_and_urls_lose_their_secrets():
     shown = to_yaml(config_from({"pipeline": "a", "source": SOURCE, "alerts": {"labels": labels}}))
     assert "hunter2" not in shown
     assert "@wiki/x" in shown
+
+
+KAFKA = {
+    "type": "kafka",
+    "brokers": ["one:9092"],
+    "topics": ["rows"],
+    "group": "plant",
+    "format": {"type": "json", "values": ["$.flow"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "same"),
+    [
+        ("instance_id", "worker-2", True),
+        ("brokers", ["two:9092"], True),
+        ("session_timeout", "6s", True),
+        ("topics", ["rows", "more"], False),
+        ("format", {"type": "json", "values": ["$.heat"]}, False),
+    ],
+)
+def test_members_of_a_group_share_a_state_however_they_reach_it(option, value, same):
+    pytest.importorskip("kafka")
+    one, other = (
+        config_from({"pipeline": "plant", "source": KAFKA | change})
+        for change in ({}, {option: value})
+    )
+    assert (fingerprint(one) == fingerprint(other)) is same

@@ -87,17 +87,17 @@ def test_kills_at_random_moments_do_not_show(broker, tmp_path, sinks):
 
 
 @pytest.mark.parametrize("n_zombies", [3 if LONG else 1])
-def test_a_frozen_member_does_no_harm_when_it_wakes(broker, tmp_path, n_zombies):
+@pytest.mark.parametrize("sinks", [MANY_WRITERS, TRANSACTIONAL] if LONG else [MANY_WRITERS])
+def test_a_frozen_member_does_no_harm_when_it_wakes(broker, tmp_path, sinks, n_zombies):
     """Stopped for longer than its session, somewhere, while another one takes over."""
     scene = Scene(
-        broker, tmp_path, Plant(n_steps=200 + 300 * n_zombies), MANY_WRITERS,
+        broker, tmp_path, Plant(n_steps=450 * n_zombies), sinks,
         source__session_timeout="2s", runtime__batch_rows=100,
     )  # fmt: skip
-    scene.fill(200)
-    first = scene.start(worker=0)
-    with first:
+    with scene.start() as first:
         for worker in range(1, n_zombies + 1):
             before = scene.consumed()
+            scene.fill(150)
             first.until(lambda before=before: scene.consumed() > before, "it reads")
             first.freeze()
             scene.fill(150)
@@ -161,7 +161,7 @@ def test_a_broker_that_dies_and_comes_back_is_waited_for(broker, tmp_path, sinks
     scene.check()
 
 
-@pytest.mark.parametrize("seconds", [120 if LONG else 12])
+@pytest.mark.parametrize("seconds", [120 if LONG else 8])
 def test_members_that_come_and_go_do_not_show(broker, tmp_path, seconds):
     """Up to three of them; some leave in good order, some are killed."""
     rng = np.random.default_rng(5)

@@ -88,24 +88,8 @@ class KafkaSource:
     most ``fetch_bytes`` a partition besides one poll. Thread rule: one thread at a time.
     """
 
-    OUTSIDE_STATE: ClassVar[frozenset[str]] = frozenset(
-        {
-            "brokers",
-            "group",
-            "security",
-            "client_id",
-            "instance_id",
-            "assignor",
-            "fetch_bytes",
-            "session_timeout",
-            "max_poll_interval",
-            "metadata_age",
-            "connect_timeout",
-            "auth_timeout",
-            "commit_timeout",
-        }
-    )
-    """Options that may change while the state stays."""
+    INSIDE_STATE: ClassVar[tuple[str, ...]] = ("topics", "format", "channels", "isolation")
+    """Options that decide what is read; the others may change while the state stays."""
 
     def __init__(
         self,

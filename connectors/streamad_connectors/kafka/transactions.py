@@ -157,7 +157,11 @@ class Transactions:
     def _send_offsets(
         self, producer: KafkaProducer, offsets: Mapping[str, int], group: Any
     ) -> None:
-        """Put the offsets into the transaction; a member that is not up to date aborts it."""
+        """Put the offsets into the transaction; a member that is not up to date aborts it.
+
+        kafka-python keeps offsets that were refused and sends them with the next transaction, when
+        we may have joined again but do not own their partitions: so that one gets a new producer.
+        """
         made: dict[TopicPartition, OffsetAndMetadata] = {
             parse_partition(name): OffsetAndMetadata(offset, "", -1)
             for name, offset in offsets.items()
@@ -166,6 +170,7 @@ class Transactions:
             self._finish(producer, lambda manager: manager.send_offsets_to_transaction(made, group))
         except _STALE as error:
             self._finish(producer, lambda manager: manager.begin_abort())
+            self.close()
             raise StaleMemberError(f"the group has moved on ({error})") from error
 
     def _finish(self, producer: KafkaProducer, begin: Callable[[Any], Any]) -> None:

@@ -179,16 +179,19 @@ def test_a_commit_whose_answer_got_lost_is_not_sent_twice(world, monkeypatch):
     assert sink.counts["delivered"] == 5
 
 
+class Stale:
+    """A member that does not know yet that its group has moved on."""
+
+    def __init__(self, metadata):
+        self.metadata = metadata._replace(generation_id=metadata.generation_id - 1)
+
+    def group_metadata(self):
+        return self.metadata
+
+
 def test_a_member_that_the_group_has_left_behind_commits_nothing(world):
     sink = world.process()
     world.work(sink, range(3))
-
-    class Stale:
-        def __init__(self, metadata):
-            self.metadata = metadata._replace(generation_id=metadata.generation_id - 1)
-
-        def group_metadata(self):
-            return self.metadata
 
     real = sink._source
     sink.bind(Stale(real.group_metadata()))
@@ -197,6 +200,20 @@ def test_a_member_that_the_group_has_left_behind_commits_nothing(world):
     sink.bind(real)
     assert world.commit(sink, 3) is CommitResult.OK
     assert world.seen() == [0, 1, 2]
+
+
+def test_offsets_that_were_refused_do_not_come_with_the_next_transaction(world):
+    """Somebody else may have taken their partition much further by then."""
+    sink = world.process()
+    world.work(sink, range(3))
+    real, other = sink._source, f"{world.alerts}/0"
+    sink.bind(Stale(real.group_metadata()))
+    assert world.commit(sink, 3) is CommitResult.REBALANCING
+    sink.drop(world.partition)
+    sink.bind(real)
+    sink.open(other, None)
+    assert sink.commit({other: 7}) is CommitResult.OK
+    assert sink.committed([world.partition, other]) == {world.partition: None, other: 7}
 
 
 def test_a_lost_partition_is_silent(world):
