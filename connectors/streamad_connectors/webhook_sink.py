@@ -11,12 +11,11 @@ from typing import Any, Literal
 
 import orjson
 
-from streamad.core.data import Alert, ScoreRows
+from streamad.core.data import Alert
 from streamad.core.errors import Backpressure, ConfigError, Disconnected
-from streamad.core.event import alert_document
+from streamad_connectors.delivery import AlertDelivery
 from streamad_connectors.http_post import Credentials, Poster, Refused
 from streamad_connectors.options import needed, seconds, secret
-from streamad_connectors.outbox import Outbox
 from streamad_connectors.refused_alerts import RefusedAlerts
 from streamad_connectors.spool import Entry, Spool
 from streamad_connectors.webhook_formats import FORMATS
@@ -24,7 +23,7 @@ from streamad_connectors.webhook_formats import FORMATS
 log = logging.getLogger(__name__)
 
 
-class WebhookSink:
+class WebhookSink(AlertDelivery):
     """Alerts posted over HTTP, in order, one request an event. Scores are not written.
 
     Parameters
@@ -100,56 +99,19 @@ class WebhookSink:
         self._format = FORMATS[format]
         self._severities = severities
         self._give_up_s = seconds("give_up_after", give_up_after)
-        self._refused = RefusedAlerts(dead_letter)
-        self._delivered = 0
         self._poster = Poster(
             needed("url", url, url_file),
             timeout_s=seconds("timeout", timeout),
             credentials=Credentials(None if format == "pagerduty" else self._token),
             ca_file=ca_file,
         )
-        self._outbox = Outbox(
+        super().__init__(
             f"the webhook {self._poster.origin}",
-            self._deliver,
+            self._poster,
             Spool(spool, spool_max_bytes),
-            longest_wait_s=seconds("longest_wait", longest_wait),
+            longest_wait,
+            RefusedAlerts(dead_letter),
         )
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """Alerts of this process: ``delivered``, ``dead_lettered``, ``waiting``."""
-        return {
-            "delivered": self._delivered,
-            "dead_lettered": self._refused.n,
-            "waiting": len(self._outbox),
-        }
-
-    def open(self, partition: str, position: Mapping[str, Any] | None) -> None:  # noqa: ARG002
-        """Begin to send; what an earlier process left in the spool comes first."""
-        self._outbox.start()
-
-    def write(self, partition: str, scores: Sequence[ScoreRows], alerts: Sequence[Alert]) -> None:  # noqa: ARG002
-        """Take alerts and send them soon."""
-        chosen = [alert_document(alert) for alert in alerts if self._wanted(alert)]
-        if chosen:
-            self._outbox.put(partition, chosen)
-
-    def flush(self, partition: str, next_offset: int) -> Mapping[str, Any]:  # noqa: ARG002
-        """Return once all alerts are delivered, put aside, or safe in the spool."""
-        self._outbox.flush(partition)
-        return {}
-
-    def drop(self, partition: str) -> None:
-        """Forget the alerts that were not sent since the last flush."""
-        self._outbox.drop(partition)
-
-    def finish(self, partition: str) -> None:
-        """Nothing to complete."""
-
-    def close(self) -> None:
-        """Stop sending; what is in the spool is sent by the next process."""
-        self._outbox.close()
-        self._poster.close()
 
     def _wanted(self, alert: Alert) -> bool:
         known = self._severities is None or alert.severity in self._severities

@@ -14,6 +14,14 @@ Form = Literal["level", "shape"]
 FORMS: tuple[Form, ...] = get_args(Form)
 
 
+class _WarmUpAlone(MemberDetector):
+    """A member that has no parameter of its own."""
+
+    def __init__(self, warm_up: int | str = 1000) -> None:
+        self.warm_up = warm_up
+        self._set_warm_up(warm_up)
+
+
 class Convolutions(MemberDetector):
     """How unusual the answers of random convolutions to the last window are.
 
@@ -122,7 +130,7 @@ class Subspace(MemberDetector):
         return [subspace.Subspace(dims=self.dims)]
 
 
-class Ridge(MemberDetector):
+class Ridge(_WarmUpAlone):
     """How far a row lies from its forecast out of the last four rows of all channels.
 
     Parameters
@@ -153,10 +161,6 @@ class Ridge(MemberDetector):
         explains=True,
     )
 
-    def __init__(self, warm_up: int | str = 1000) -> None:
-        self.warm_up = warm_up
-        self._set_warm_up(warm_up)
-
     def components(self, n_channels: int) -> Sequence[Component]:  # noqa: ARG002
         """One member."""
         from streamad.detectors.recipe import ridge
@@ -164,7 +168,7 @@ class Ridge(MemberDetector):
         return [ridge.Ridge()]
 
 
-class Level(MemberDetector):
+class Level(_WarmUpAlone):
     """How far the most unusual channel lies from its mean so far.
 
     Parameters
@@ -194,10 +198,6 @@ class Level(MemberDetector):
         explains=True,
     )
 
-    def __init__(self, warm_up: int | str = 1000) -> None:
-        self.warm_up = warm_up
-        self._set_warm_up(warm_up)
-
     def components(self, n_channels: int) -> Sequence[Component]:  # noqa: ARG002
         """One member."""
         from streamad.detectors.recipe import level
@@ -205,7 +205,7 @@ class Level(MemberDetector):
         return [level.Level()]
 
 
-class Waking(MemberDetector):
+class Waking(_WarmUpAlone):
     """How new the movement of a channel is that stood still during the warm-up.
 
     Parameters
@@ -236,10 +236,6 @@ class Waking(MemberDetector):
         cost_us=0.25,
         explains=True,
     )
-
-    def __init__(self, warm_up: int | str = 1000) -> None:
-        self.warm_up = warm_up
-        self._set_warm_up(warm_up)
 
     def components(self, n_channels: int) -> Sequence[Component]:  # noqa: ARG002
         """One member."""

@@ -11,11 +11,11 @@ import orjson
 
 from streamad.core.data import Reject
 from streamad.core.errors import ConnectorError
+from streamad_connectors.delivery import Delivery
 from streamad_connectors.kafka import require_client
 from streamad_connectors.kafka.records import Record
 from streamad_connectors.kafka.security import Security, as_security, client_settings
 from streamad_connectors.options import seconds
-from streamad_connectors.outbox import Outbox
 from streamad_connectors.spool import Entry, Spool
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ PREFIX = "streamad.error."
 _LONGEST_MESSAGE = 2000
 
 
-class DeadLetterTopic:
+class DeadLetterTopic(Delivery):
     """Rejected rows into a topic, one record a row.
 
     Parameters
@@ -82,23 +82,18 @@ class DeadLetterTopic:
 
         settings = client_settings(as_security(security), brokers) | {"client_id": client_id}
         self._sender = Sender(settings, topic, seconds("timeout", timeout))
-        self._delivered = 0
-        self._outbox = Outbox(
+        super().__init__(
             f"the topic {topic}",
-            self._deliver,
+            self._sender,
             Spool(spool, spool_max_bytes),
+            longest_wait,
             n_at_once=AT_ONCE,
-            longest_wait_s=seconds("longest_wait", longest_wait),
         )
 
     @property
     def counts(self) -> Mapping[str, int]:
         """Rows of this process: ``delivered``, ``waiting``."""
         return {"delivered": self._delivered, "waiting": len(self._outbox)}
-
-    def open(self, partition: str, position: Mapping[str, Any] | None) -> None:  # noqa: ARG002
-        """Begin to send; what an earlier process left in the spool comes first."""
-        self._outbox.start()
 
     def write(self, partition: str, rejects: Sequence[Reject]) -> None:
         """Take rows and send them soon."""
@@ -109,15 +104,6 @@ class DeadLetterTopic:
         """Return once all rows are acknowledged, or safe in the spool."""
         self._outbox.flush(partition)
         return {}
-
-    def drop(self, partition: str) -> None:
-        """Forget the rows that were not sent since the last flush."""
-        self._outbox.drop(partition)
-
-    def close(self) -> None:
-        """Stop sending; what is in the spool is sent by the next process."""
-        self._outbox.close()
-        self._sender.close()
 
     def _deliver(self, entries: Sequence[Entry]) -> int:
         records = [_record(entry.body) for entry in entries]

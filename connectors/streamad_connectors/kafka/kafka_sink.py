@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
-from streamad.core.data import Alert, ScoreRows
 from streamad.core.errors import ConfigError
-from streamad.core.event import alert_document
+from streamad_connectors.delivery import AlertDelivery
 from streamad_connectors.kafka import require_client
 from streamad_connectors.kafka.records import FORMATS
 from streamad_connectors.kafka.security import Security, as_security, client_settings
 from streamad_connectors.options import seconds
-from streamad_connectors.outbox import Outbox
 from streamad_connectors.refused_alerts import RefusedAlerts
 from streamad_connectors.spool import Entry, Spool
 
@@ -22,7 +20,7 @@ log = logging.getLogger(__name__)
 AT_ONCE = 500
 
 
-class KafkaSink:
+class KafkaSink(AlertDelivery):
     """Alerts into a topic, one record an event, keyed by the id of the alert.
 
     Scores are not written.
@@ -89,51 +87,15 @@ class KafkaSink:
             raise ConfigError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
         settings = client_settings(as_security(security), brokers) | {"client_id": client_id}
         self._format = FORMATS[format]
-        self._refused = RefusedAlerts(dead_letter)
         self._sender = Sender(settings, topic, seconds("timeout", timeout))
-        self._delivered = 0
-        self._outbox = Outbox(
+        super().__init__(
             f"the topic {topic}",
-            self._deliver,
+            self._sender,
             Spool(spool, spool_max_bytes),
+            longest_wait,
+            RefusedAlerts(dead_letter),
             n_at_once=AT_ONCE,
-            longest_wait_s=seconds("longest_wait", longest_wait),
         )
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """Alerts of this process: ``delivered``, ``dead_lettered``, ``waiting``."""
-        return {
-            "delivered": self._delivered,
-            "dead_lettered": self._refused.n,
-            "waiting": len(self._outbox),
-        }
-
-    def open(self, partition: str, position: Mapping[str, Any] | None) -> None:  # noqa: ARG002
-        """Begin to send; what an earlier process left in the spool comes first."""
-        self._outbox.start()
-
-    def write(self, partition: str, scores: Sequence[ScoreRows], alerts: Sequence[Alert]) -> None:  # noqa: ARG002
-        """Take alerts and send them soon."""
-        if alerts:
-            self._outbox.put(partition, [alert_document(alert) for alert in alerts])
-
-    def flush(self, partition: str, next_offset: int) -> Mapping[str, Any]:  # noqa: ARG002
-        """Return once all alerts are acknowledged, put aside, or safe in the spool."""
-        self._outbox.flush(partition)
-        return {}
-
-    def drop(self, partition: str) -> None:
-        """Forget the alerts that were not sent since the last flush."""
-        self._outbox.drop(partition)
-
-    def finish(self, partition: str) -> None:
-        """Nothing to complete."""
-
-    def close(self) -> None:
-        """Stop sending; what is in the spool is sent by the next process."""
-        self._outbox.close()
-        self._sender.close()
 
     def _deliver(self, entries: Sequence[Entry]) -> int:
         rejected = self._sender.send([self._format(entry.body) for entry in entries])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +11,12 @@ from numpy.typing import NDArray
 from streamad.core.data import Flags, Floats, Ints
 
 Reals = NDArray[np.float32]
+Groups = tuple[Ints, Ints, Ints, Ints, Ints, Ints, Ints]
 
 BLOCK = 512
 """Rows after which members learn, and most rows of a series in one call."""
 
-FORGET = 1.0 / 20_000.0
-"""Share of what was learned that one row displaces."""
+HOPS_PER_WINDOW = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +129,19 @@ class Call:
     shares: NDArray[np.float32]
     expected: Reals
 
+    @property
+    def groups(self) -> Groups:
+        """Counts, first, seen, own, past, capacity and filled: in this order kernels take them."""
+        return (
+            self.counts,
+            self.first,
+            self.seen,
+            self.own,
+            self.past,
+            self.capacity,
+            self.filled,
+        )
+
 
 class Component(ABC):
     """One or several member scores that come from one state.
@@ -166,6 +178,7 @@ class Component(ABC):
         """
         raise NotImplementedError
 
-    def params(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return dict(vars(self))
+
+def hop_of(window: int, least: int) -> int:
+    """Rows between two windows that are looked at: a sixteenth of one."""
+    return max(least, window // HOPS_PER_WINDOW)

@@ -8,7 +8,15 @@ from functools import lru_cache
 import numpy as np
 
 from streamad.core.data import Codes, Floats, Ints
-from streamad.detectors.recipe.component import BLOCK, Call, Component, Fitted, Prefix, Reals
+from streamad.detectors.recipe.component import (
+    BLOCK,
+    Call,
+    Component,
+    Fitted,
+    Prefix,
+    Reals,
+    hop_of,
+)
 
 LENGTHS = (3, 5, 9)
 """Taps of the convolutions, in turn."""
@@ -19,7 +27,6 @@ MOST_CHANNELS = 8
 BIAS_ROWS = 8192
 """Latest rows of the prefix that give the biases."""
 
-HOPS_PER_WINDOW = 16
 SHORTEST = 8
 SMALLEST_DEVIATION = 0.05
 NO_SCORES = np.empty((1, 0))
@@ -89,7 +96,7 @@ class Convolutions(Component):
 
         n_channels, split = prefix.z.shape
         window = max(SHORTEST, prefix.window // 4) if self.short else prefix.window
-        hop = max(self.least_hop, window // HOPS_PER_WINDOW)
+        hop = hop_of(window, self.least_hop)
         if n_channels == 1:
             bank = _one_channel(self.kernels, self.seed, window)
         else:
@@ -167,13 +174,7 @@ class Convolutions(Component):
             call.pool,
             call.pool.view(np.float32),
             call.pool.view(np.int32),
-            call.counts,
-            call.first,
-            call.seen,
-            call.own,
-            call.past,
-            call.capacity,
-            call.filled,
+            *call.groups,
             call.n_channels,
             lo,
             hi,

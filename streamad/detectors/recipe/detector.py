@@ -168,10 +168,6 @@ class MemberDetector(Parametrised):
         fleet = self._new_fleet(n_channels)
         return fleet.slab.bytes_per_slot + 8 * len(fleet.started(wave).block)
 
-    def bytes_of(self, code: int) -> int:
-        """Bytes of state of one series, as it is now."""
-        return self._fleet.bytes_of(code)
-
     def plan(self, code: int) -> dict[str, int]:
         """Rows of the prefix and lag of a series; zeros while it warms up."""
         return {name: int(self._fleet.slab[name][code]) for name in ("split", "lag")}

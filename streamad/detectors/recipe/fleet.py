@@ -131,11 +131,6 @@ class Fleet:
         self._warm.restore(unnest("warm", snapshot))
         self._live.restore(unnest("live", snapshot))
 
-    def bytes_of(self, slot: int) -> int:
-        """Bytes of one series, as it is now."""
-        blocks = len(self._warm.block(slot)) + len(self._live.block(slot))
-        return self.slab.bytes_per_slot + 8 * blocks
-
     def started(self, values: Floats) -> Started:
         """A series whose warm-up rows are these."""
         return start_series(values, self.components, self.uses)

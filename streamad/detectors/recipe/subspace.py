@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from streamad.core.data import Floats, Ints
-from streamad.detectors.recipe.component import Call, Component, Fitted, Prefix, Reals
+from streamad.detectors.recipe.component import Call, Component, Fitted, Prefix, Reals, hop_of
 
 EXPLAINED = 0.95
 """Share of the variance that the subspace holds."""
@@ -14,7 +14,6 @@ MOST_WINDOWS = 3000
 """Windows of the prefix that it is fitted to."""
 
 RIDGE = 1e-6
-HOPS_PER_WINDOW = 16
 CHUNK = 1024
 """Windows that are scored at once when it is fitted."""
 
@@ -56,7 +55,7 @@ class Subspace(Component):
 
         n_channels, split = prefix.z.shape
         window = prefix.window
-        hop = max(self.least_hop, window // HOPS_PER_WINDOW)
+        hop = hop_of(window, self.least_hop)
         step = max(1, -(-window * n_channels // self.dims))
         ends = np.arange(window - 1, split, hop)
         used = np.unique(np.linspace(0, len(ends) - 1, min(MOST_WINDOWS, len(ends))).astype(int))
@@ -102,13 +101,7 @@ class Subspace(Component):
             call.pool,
             call.pool.view(np.float32),
             call.pool.view(np.int32),
-            call.counts,
-            call.first,
-            call.seen,
-            call.own,
-            call.past,
-            call.capacity,
-            call.filled,
+            *call.groups,
             lo,
             hi,
             call.n_channels,

@@ -124,7 +124,7 @@ def test_channels_are_chosen_as_numpy_does(n, seed):
 
 def test_parameters_are_the_arguments_of_the_constructor():
     arguments = {"output": "short", "kernels": 9, "seed": 5, "short": True, "least_hop": 1}
-    assert SHORT.params() == arguments
+    assert vars(SHORT) == arguments
     assert SHORT.outputs == ("short",)
 
 

@@ -59,3 +59,29 @@ def open_source(broker):
     broker.recover()
     for source in made:
         source.close()
+
+
+@pytest.fixture
+def maker(tmp_path, broker):
+    """Makers of what delivers to the broker; what they made is open, and closed at the end."""
+    made = []
+
+    def maker_of(kind, partition, **defaults):
+        def make(topic, **options):
+            given = {
+                "brokers": [broker.bootstrap],
+                "topic": topic,
+                "spool": str(tmp_path / "spool"),
+                "timeout": "2s",
+                "longest_wait": "200ms",
+            }
+            made.append(kind(**given | defaults | options))
+            made[-1].open(partition, None)
+            return made[-1]
+
+        return make
+
+    yield maker_of
+    broker.recover()
+    for one in made:
+        one.close()

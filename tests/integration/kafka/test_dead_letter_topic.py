@@ -22,25 +22,8 @@ REJECT = Reject(
 
 
 @pytest.fixture
-def make(tmp_path, broker):
-    made = []
-
-    def build(topic, **options):
-        options = {
-            "brokers": [broker.bootstrap],
-            "topic": topic,
-            "spool": str(tmp_path / "spool"),
-            "timeout": "2s",
-            "longest_wait": "200ms",
-        } | options
-        made.append(DeadLetterTopic(**options))
-        made[-1].open("sensors/3", None)
-        return made[-1]
-
-    yield build
-    broker.recover()
-    for letters in made:
-        letters.close()
+def make(maker):
+    return maker(DeadLetterTopic, "sensors/3")
 
 
 def test_it_has_the_verbs_of_a_dead_letter(make):

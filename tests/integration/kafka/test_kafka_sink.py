@@ -24,26 +24,8 @@ def numbered(n, **changes):
 
 
 @pytest.fixture
-def make(tmp_path, broker):
-    made = []
-
-    def build(topic, **options):
-        options = {
-            "brokers": [broker.bootstrap],
-            "topic": topic,
-            "dead_letter": str(tmp_path / "dead.jsonl"),
-            "spool": str(tmp_path / "spool"),
-            "timeout": "2s",
-            "longest_wait": "200ms",
-        } | options
-        made.append(KafkaSink(**options))
-        made[-1].open("p", None)
-        return made[-1]
-
-    yield build
-    broker.recover()
-    for sink in made:
-        sink.close()
+def make(maker, tmp_path):
+    return maker(KafkaSink, "p", dead_letter=str(tmp_path / "dead.jsonl"))
 
 
 def settled(sink, seconds=30.0):
