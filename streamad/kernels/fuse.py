@@ -311,7 +311,6 @@ def _weight(uses: Floats, which: int) -> float:
 @kernel
 def _join_shares(z: Floats, uses: Floats, shares: NDArray[np.float32], k: int, out: Reals) -> None:
     """Channel shares of the members, weighted by their squared scores; even where all are 0."""
-    whole = 0.0
     out[:] = 0.0
     for j in range(uses.shape[0]):
         weight = uses[j, WEIGHT] * z[j] * z[j] if uses[j, IN_CAUSAL] > 0 else 0.0
@@ -319,8 +318,10 @@ def _join_shares(z: Floats, uses: Floats, shares: NDArray[np.float32], k: int, o
         for c in range(out.shape[0]):
             total += shares[j, k, c]
         if weight > 0 and total > 1e-12:
-            whole += weight
             for c in range(out.shape[0]):
                 out[c] += weight / total * shares[j, k, c]
+    whole = 0.0
+    for c in range(out.shape[0]):
+        whole += out[c]
     for c in range(out.shape[0]):
         out[c] = out[c] / whole if whole > 0 else 1.0 / out.shape[0]
