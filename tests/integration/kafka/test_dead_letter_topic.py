@@ -11,6 +11,8 @@ from streamad.core.data import Reject
 from streamad.core.errors import ConnectorError
 from streamad.core.protocols import DeadLetter
 
+pytestmark = pytest.mark.kafka
+
 REJECT = Reject(
     "sensors/3",
     88_012,

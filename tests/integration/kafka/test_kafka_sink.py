@@ -16,6 +16,8 @@ from streamad.core.errors import Backpressure, ConnectorError
 from streamad.core.event import alert_document, alert_schema
 from streamad.testing.sinks import example_output
 
+pytestmark = pytest.mark.kafka
+
 ALERT = replace(example_output(1)[1][0], id="alt_0123456789abcdef", event="open", end_ns=None)
 
 

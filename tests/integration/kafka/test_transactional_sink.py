@@ -14,6 +14,8 @@ from streamad.core.errors import ConfigError, ConnectorError
 from streamad.core.protocols import CommitResult
 from streamad.testing.sinks import example_output
 
+pytestmark = pytest.mark.kafka
+
 ALERT = replace(example_output(1)[1][0], id="alt_0123456789abcdef", event="open", end_ns=None)
 
 
