@@ -113,6 +113,11 @@ class Pipeline:
     ConfigError
         No stage, or two of one name.
 
+    Attributes
+    ----------
+    n_evicted : int
+        Series that this object has dropped; no part of its state.
+
     Notes
     -----
     What comes out is a function of the rows alone: the cut into batches and the other series do
@@ -133,6 +138,7 @@ class Pipeline:
         self._guards = {stage.name: Guard(stage.name, stage.detector) for stage in stages}
         self._names: list[str] = []
         self._code_of_slot: Codes = np.empty(0, np.int32)
+        self.n_evicted = 0
 
     def open(self, channels: Sequence[str]) -> None:
         """Allocate every stage for rows with these channels."""
@@ -222,6 +228,7 @@ class Pipeline:
         for segment in segments:
             out.rejects.extend(segment.rejects)
             if len(segment.evicted):
+                self.n_evicted += len(segment.evicted)
                 self._close(segment.evicted, "no_data", out)
             if len(segment.admitted):
                 self._admit(segment.admitted, segment.names)

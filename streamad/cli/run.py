@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,7 +68,7 @@ def run_command(
 
 def _run(made: Config, paths: list[Path], overrides: list[str], *, fail_fast: bool) -> None:
     telemetry = make_telemetry(made)
-    reload = _Reload(made, paths, overrides, telemetry.reloads)
+    reload = _Reload(made, paths, overrides, telemetry)
     line = ProgressLine()
     with live_signals(
         made.shutdown.timeout / 1e9, reload, lambda: json.dumps(standing(telemetry))
@@ -92,6 +91,8 @@ def standing(telemetry: Telemetry) -> dict[str, object]:
         "next_offset": {name: part.next_offset for name, part in telemetry.partitions.items()},
         "waiting": [n for n, p in telemetry.partitions.items() if p.held_since_s is not None],
         "series": telemetry.series,
+        "largest_series": telemetry.largest_series,
+        "step": telemetry.doing,
         "open_alerts": telemetry.open_alerts,
         "checkpoints": dict(telemetry.checkpoints),
         "not_ready": telemetry.not_ready(),
@@ -102,12 +103,12 @@ class _Reload:
     """Reads the configuration again and applies what touches no state: the logging section."""
 
     def __init__(
-        self, made: Config, paths: list[Path], overrides: list[str], reloads: Counter[str]
+        self, made: Config, paths: list[Path], overrides: list[str], telemetry: Telemetry
     ) -> None:
         self._made = made
         self._paths = paths
         self._overrides = overrides
-        self._reloads = reloads
+        self._telemetry = telemetry
 
     def __call__(self) -> None:
         from streamad.config import load_config
@@ -115,7 +116,7 @@ class _Reload:
         try:
             found = load_config(*self._paths, overrides=self._overrides)
         except StreamadError as error:
-            self._reloads["failed"] += 1
+            self._telemetry.reloaded(ok=False)
             log.error("the configuration stays as it was: %s", error)  # noqa: TRY400
             return
         changed = [
@@ -124,7 +125,7 @@ class _Reload:
             if name != "logging" and getattr(found, name) != getattr(self._made, name)
         ]
         _apply(found)
-        self._reloads["ok"] += 1
+        self._telemetry.reloaded(ok=True)
         self._made = self._made.model_copy(update={"logging": found.logging})
         if changed:
             log.warning(

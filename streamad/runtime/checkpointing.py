@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from streamad.core.errors import Backpressure, Disconnected, StateError
 from streamad.core.protocols import CommitResult, Source, StateStore
@@ -11,6 +12,7 @@ from streamad.runtime.checkpoints import crash_point
 from streamad.runtime.outputs import Outputs
 from streamad.runtime.partition import Partition
 from streamad.runtime.settings import EngineSettings
+from streamad.runtime.spans import Spans, no_spans
 from streamad.runtime.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -35,6 +37,7 @@ class Checkpointer:
         settings: EngineSettings,
         telemetry: Telemetry,
         clock: Callable[[], float],
+        spans: Spans = no_spans,
     ) -> None:
         self._source = source
         self._outputs = outputs
@@ -42,6 +45,7 @@ class Checkpointer:
         self._settings = settings
         self._telemetry = telemetry
         self._clock = clock
+        self._spans = spans
         self._failed = 0
 
     def attempt(self, partitions: Iterable[Partition], deadline: float | None = None) -> bool:
@@ -89,7 +93,11 @@ class Checkpointer:
         Backpressure, Disconnected
             If a sink cannot flush now.
         """
-        held, started = list(partitions), self._clock()
+        with self._spans("checkpoint"):
+            return self._save(list(partitions), deadline)
+
+    def _save(self, held: list[Partition], deadline: float | None) -> bool:
+        started = self._clock()
         complete, n_bytes, saved = True, 0, []
         try:
             for part in held:
@@ -115,14 +123,26 @@ class Checkpointer:
         self._failed = 0
         return complete
 
+    @contextmanager
+    def _phase(self, name: str, **attributes: str | int) -> Iterator[None]:
+        """Time a part of the protocol that comes to its end."""
+        self._telemetry.doing = name
+        started = self._clock()
+        with self._spans(name, **attributes):
+            yield
+        self._telemetry.checkpoint_s[name].add(self._clock() - started)
+
     def _save_one(self, part: Partition) -> int:
-        positions = self._outputs.flush(part.name, part.next_offset)
+        with self._phase("flush", partition=part.name):
+            positions = self._outputs.flush(part.name, part.next_offset)
         crash_point("after_flush")
         if self._store is None:
             part.dirty = False
             return 0
-        checkpoint = part.checkpoint(self._store.fingerprint, positions, self._source.identity)
-        self._store.save(checkpoint)
+        with self._phase("snapshot", partition=part.name):
+            checkpoint = part.checkpoint(self._store.fingerprint, positions, self._source.identity)
+        with self._phase("write", partition=part.name):
+            self._store.save(checkpoint)
         crash_point("after_fsync")
         part.dirty = False
         part.saved_offset = part.next_offset
@@ -139,7 +159,8 @@ class Checkpointer:
         committed = True
         if offsets:
             by_sink = self._outputs.commits
-            result = (self._outputs if by_sink else self._source).commit(offsets)
+            with self._phase("commit"):
+                result = (self._outputs if by_sink else self._source).commit(offsets)
             self._telemetry.commits[result.value] += 1
             committed = not by_sink or result is CommitResult.OK
         crash_point("after_commit")

@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from typing import TypeVar
 
 from streamad.core.data import Batch, Checkpoint, Reject
@@ -37,6 +37,7 @@ from streamad.runtime.notices import failure_reject, gap_output
 from streamad.runtime.outputs import Outputs
 from streamad.runtime.partition import Partition
 from streamad.runtime.settings import EngineSettings
+from streamad.runtime.spans import Spans, no_spans
 from streamad.runtime.telemetry import Counters, PartitionHealth, Progress, Summary, Telemetry
 from streamad.runtime.watch import Watch
 
@@ -70,6 +71,8 @@ class Engine:
         Called after every batch.
     on_output : callable, optional
         Called with every batch and what came out of it, after the sinks.
+    spans : Spans
+        Opens a span for each step of the loop.
     stop : threading.Event, optional
         Set it to drain: finish the batch in hand, checkpoint, return.
     clock, sleep : callable
@@ -96,6 +99,7 @@ class Engine:
         telemetry: Telemetry | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         on_output: Callable[[Batch, Output], None] | None = None,
+        spans: Spans = no_spans,
         stop: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -109,12 +113,13 @@ class Engine:
         )
         self._on_progress = on_progress
         self._on_output = on_output
+        self._spans = spans
         self._stop = stop or threading.Event()
         self._clock = clock
         self._sleep = sleep
         self._outputs = Outputs(sinks, dead_letter, self.telemetry, clock)
         self._checkpointer = Checkpointer(
-            source, self._outputs, store, self._settings, self.telemetry, clock
+            source, self._outputs, store, self._settings, self.telemetry, clock, spans
         )
         self._watch = Watch(source, self.telemetry, self._settings.stall_after_s, clock)
         self._held: dict[str, Partition] = {}
@@ -141,25 +146,33 @@ class Engine:
         try:
             self._outputs.bind(self._source)
             while not self._stop.is_set() and not finished:
-                finished = self._turn()
-                if not finished and self._clock() - last >= self._settings.checkpoint_every_s:
-                    self._checkpointer.attempt(self._held.values())
-                    last = self._clock()
-            if finished:
-                self._finish()
-            else:
-                self._drain()
+                with self._step("batch"):
+                    finished = self._turn()
+                    if not finished and self._clock() - last >= self._settings.checkpoint_every_s:
+                        self._checkpointer.attempt(self._held.values())
+                        last = self._clock()
+            with self._step("finish" if finished else "drain"):
+                if finished:
+                    self._finish()
+                else:
+                    self._drain()
         finally:
             with ExitStack() as stack:
                 stack.callback(self._source.close)
                 stack.callback(self._outputs.close)
         return self._summary(finished)
 
+    def _step(self, name: str, **attributes: str | int) -> AbstractContextManager[object]:
+        """The context of a step, for those who ask where the time goes or why it stands still."""
+        self.telemetry.doing = name
+        return self._spans(name, **attributes)
+
     def _turn(self) -> bool:
         """One turn of the loop; True when the source has ended."""
         self.telemetry.tick()
         self._follow(self._reached(self._source.events))
-        batches = self._reached(self._poll)
+        with self._step("poll"):
+            batches = self._reached(self._poll)
         refused = self._source.rejects()
         moved = self._follow(self._reached(self._source.events))
         begins = _begins(batches, refused)
@@ -313,7 +326,8 @@ class Engine:
             return
         started = self._clock()
         try:
-            out = held.pipeline.process(batch)
+            with self._step("score", partition=held.name, rows=len(batch)):
+                out = held.pipeline.process(batch)
         except DetectorError as error:
             self._go_back(held, error)
             moved.add(held.name)
@@ -353,7 +367,8 @@ class Engine:
         held.count(out)
         self.telemetry.saw_output(out)
         self.telemetry.saw_rejects(out.rejects)
-        self._outputs.write(held.name, out)
+        with self._step("write", partition=held.name, alerts=len(out.alerts)):
+            self._outputs.write(held.name, out)
         if self._outputs.waits(held.name) and held.name not in self._paused:
             self._paused.add(held.name)
             self.telemetry.partitions[held.name].held_since_s = self._clock()

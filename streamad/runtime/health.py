@@ -3,108 +3,30 @@
 from __future__ import annotations
 
 import time
-from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
-from streamad.core.data import Batch, Floats, Reject
+from streamad.core.data import Batch, Reject
+from streamad.core.standing import SourceStanding
 from streamad.pipeline import Output
+from streamad.runtime.measures import (
+    RATIO_BOUNDS,
+    ROWS_BOUNDS,
+    SECONDS_BOUNDS,
+    Buckets,
+    PartitionHealth,
+    SinkHealth,
+)
 
-RATIO_BOUNDS = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
-SECONDS_BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-ROWS_BOUNDS = (1.0, 10.0, 100.0, 500.0, 1000.0, 5000.0, 10_000.0)
 SHARE_WINDOW_S = 60.0
 FAILING_S = 60.0
 STUCK_S = 30.0
-
-
-@dataclass(slots=True)
-class Buckets:
-    """Counts of values up to each bound, those above the last one, and their sum.
-
-    Attributes
-    ----------
-    bounds : tuple of float
-        Ascending; a value belongs to the first bound that is not below it.
-    counts : list of int
-        One a bound and one above them all; not cumulated.
-    total : float
-    """
-
-    bounds: tuple[float, ...]
-    counts: list[int] = field(init=False)
-    total: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.counts = [0] * (len(self.bounds) + 1)
-
-    def add(self, value: float) -> None:
-        """Count one value."""
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.total += value
-
-    def add_all(self, values: Floats) -> None:
-        """Count values; NaN counts nowhere, an infinite one is left out of the sum."""
-        known = values[~np.isnan(values)]
-        places = np.searchsorted(self.bounds, known)
-        for place, n in enumerate(np.bincount(places, minlength=len(self.counts)).tolist()):
-            self.counts[place] += n
-        self.total += float(known[np.isfinite(known)].sum())
-
-
-@dataclass(slots=True)
-class SinkHealth:
-    """How a sink or the dead letters do.
-
-    Attributes
-    ----------
-    name : str
-    rows, alerts : int
-        Taken by it; rejected rows for the dead letters.
-    refusals : int
-        Writes and flushes that it put off.
-    last_success_s : float or None
-        Unix seconds of the last write or flush that worked.
-    failing_since_s : float or None
-        Monotonic seconds since which nothing has worked; None = the last attempt did.
-    detail : str
-        Why it refused last.
-    """
-
-    name: str
-    rows: int = 0
-    alerts: int = 0
-    refusals: int = 0
-    last_success_s: float | None = None
-    failing_since_s: float | None = None
-    detail: str = ""
-
-
-@dataclass(slots=True)
-class PartitionHealth:
-    """Where a partition that is owned now stands.
-
-    Attributes
-    ----------
-    next_offset : int
-    lag : int or None
-        Rows not yet polled; None = unknown.
-    watermark_ns : int or None
-        Event time reached.
-    last_row_s : float
-        Monotonic seconds of its last row, or of its assignment.
-    held_since_s : float or None
-        Monotonic seconds since which a sink or the dead letters refuse its output; None = not now.
-    """
-
-    next_offset: int = 0
-    lag: int | None = None
-    watermark_ns: int | None = None
-    last_row_s: float = 0.0
-    held_since_s: float | None = None
+SILENT_S = 15.0
+KEYS_EVERY_S = 10.0
+N_KEYS = 5
+PHASES = ("whole", "flush", "snapshot", "write", "commit")
 
 
 class Telemetry:
@@ -125,6 +47,8 @@ class Telemetry:
     ----------
     started_s, tick_s : float
         Monotonic seconds of the start and of the last turn of the loop.
+    doing : str
+        The step of the loop that was begun last.
     rows, batches : int
     rejects : Counter of str
         Refused rows by reason.
@@ -142,11 +66,16 @@ class Telemetry:
         Rows of a batch; poll to sinks; wall clock less event time of the newest row of a batch.
     open_alerts, series, quarantined : int
         Now, over the partitions that are owned.
+    evicted : int
+        Series whose state was dropped.
+    largest_series : dict of str to int
+        Those with the most rows in one batch of the last seconds, with these rows.
     partitions : dict of str to PartitionHealth
         Those owned now.
     checkpoints : Counter of str
         ``ok``, ``failed``, ``skipped`` (no time left when a partition was revoked).
-    checkpoint_s : Buckets
+    checkpoint_s : dict of str to Buckets
+        ``flush``, ``snapshot`` and ``write`` of a partition, ``commit`` of all; the ``whole``.
     checkpoint_bytes : int
         State arrays of the last checkpoint, all partitions together.
     last_checkpoint_s : float or None
@@ -161,11 +90,20 @@ class Telemetry:
         Polls that could not reach the source.
     source_failing_since_s : float or None
         Monotonic seconds.
+    source_bytes : int
+    invalid : dict of str to int
+        Values that the source made missing, by kind.
+    joined : bool
+        True while a group has given out its partitions.
+    source_heard_s : float or None
+        Monotonic seconds of the last sign of life of the other side; None = unknown.
     sinks : list of SinkHealth
     dead_letter : SinkHealth
     draining, stalled : bool
     reloads : Counter of str
         Times that the configuration was read again: ``ok``, ``failed``.
+    reload_failed : bool
+        The last time.
     """
 
     def __init__(
@@ -180,6 +118,7 @@ class Telemetry:
         self.wall = wall
         self.max_reject_share = max_reject_share
         self.started_s = self.tick_s = clock()
+        self.doing = ""
         self.rows = self.batches = 0
         self.rejects: Counter[str] = Counter()
         self.scores: Counter[str] = Counter()
@@ -192,10 +131,12 @@ class Telemetry:
         self.batch_rows = Buckets(ROWS_BOUNDS)
         self.processing_s = Buckets(SECONDS_BOUNDS)
         self.end_to_end_s = Buckets(SECONDS_BOUNDS)
-        self.open_alerts = self.series = self.quarantined = 0
+        self.open_alerts = self.series = self.quarantined = self.evicted = 0
+        self.largest_series: dict[str, int] = {}
+        self._keys_at = -KEYS_EVERY_S
         self.partitions: dict[str, PartitionHealth] = {}
         self.checkpoints: Counter[str] = Counter()
-        self.checkpoint_s = Buckets(SECONDS_BOUNDS)
+        self.checkpoint_s = {phase: Buckets(SECONDS_BOUNDS) for phase in PHASES}
         self.checkpoint_bytes = 0
         self.last_checkpoint_s: float | None = None
         self.commits: Counter[str] = Counter()
@@ -203,10 +144,15 @@ class Telemetry:
         self.gaps = self.gap_rows = 0
         self.source_errors = 0
         self.source_failing_since_s: float | None = None
+        self.source_bytes = 0
+        self.invalid: dict[str, int] = {}
+        self.joined = False
+        self.source_heard_s: float | None = None
         self.sinks = [SinkHealth(name) for name in sinks]
         self.dead_letter = SinkHealth("dead_letter")
         self.draining = self.stalled = False
         self.reloads: Counter[str] = Counter()
+        self.reload_failed = False
         self._recent: deque[tuple[float, int, int]] = deque()
 
     def tick(self) -> None:
@@ -225,6 +171,9 @@ class Telemetry:
             latest = int(batch.times.max())
             self.last_record_ns = max(latest, self.last_record_ns or latest)
             self.end_to_end_s.add(max(0.0, self.wall() - latest / 1e9))
+            if self.clock() - self._keys_at >= KEYS_EVERY_S:
+                self._keys_at = self.clock()
+                self.largest_series = _largest(batch)
 
     def saw_output(self, out: Output) -> None:
         """Scores, alerts and failures of detectors."""
@@ -250,7 +199,7 @@ class Telemetry:
     def saved(self, seconds: float, n_bytes: int) -> None:
         """A checkpoint is durable."""
         self.checkpoints["ok"] += 1
-        self.checkpoint_s.add(seconds)
+        self.checkpoint_s["whole"].add(seconds)
         self.checkpoint_bytes = n_bytes
         self.last_checkpoint_s = self.wall()
 
@@ -278,6 +227,18 @@ class Telemetry:
         if self.source_failing_since_s is None:
             self.source_failing_since_s = self.clock()
 
+    def source_stands(self, standing: SourceStanding) -> None:
+        """What the source tells about itself."""
+        self.source_bytes = standing.n_bytes
+        self.invalid = dict(standing.invalid)
+        self.joined = standing.joined
+        self.source_heard_s = self.clock() - standing.silent_s
+
+    def reloaded(self, *, ok: bool) -> None:
+        """The configuration was read again."""
+        self.reloads["ok" if ok else "failed"] += 1
+        self.reload_failed = not ok
+
     @property
     def watermark_ns(self) -> int | None:
         """Lowest event time reached over the partitions that have one."""
@@ -304,18 +265,23 @@ class Telemetry:
     def stuck(self) -> str | None:
         """What keeps the loop from turning; None while the process is alive."""
         still = self.clock() - self.tick_s
-        return f"the loop has not turned for {still:.0f} s" if still > STUCK_S else None
+        if still <= STUCK_S:
+            return None
+        step = f": it hangs in the step '{self.doing}'" if self.doing else ""
+        return f"the loop has not turned for {still:.0f} s{step}"
 
     def not_ready(self) -> list[str]:
         """Everything that speaks against sending work here; empty = ready."""
         now, found = self.clock(), []
         if self.draining:
             found.append("draining")
-        if not self.partitions:
+        if not self.partitions and not self.joined:
             found.append("no partition is assigned")
         if self.source_failing_since_s is not None:
             gone_s = now - self.source_failing_since_s
             found.append(f"the source cannot be reached for {gone_s:.0f} s")
+        if self.source_heard_s is not None and now - self.source_heard_s > SILENT_S:
+            found.append(f"the source has been silent for {now - self.source_heard_s:.0f} s")
         for sink in (*self.sinks, self.dead_letter):
             since = sink.failing_since_s
             if since is not None and now - since > FAILING_S:
@@ -348,3 +314,10 @@ class Telemetry:
             self._recent.append((now, rows, refused))
         while self._recent and self._recent[0][0] <= now - SHARE_WINDOW_S:
             self._recent.popleft()
+
+
+def _largest(batch: Batch) -> dict[str, int]:
+    """The series with the most rows of a batch."""
+    counts = np.bincount(batch.codes)
+    codes = [code for code in np.argsort(-counts, kind="stable")[:N_KEYS].tolist() if counts[code]]
+    return {batch.schema.series[code]: int(counts[code]) for code in codes}

@@ -12,7 +12,8 @@ from typing import Any
 from streamad.core.errors import Backpressure, ConfigError, ConnectorError, Disconnected
 from streamad.core.protocols import CommitResult, DeadLetter, Sink, Source
 from streamad.pipeline import Output
-from streamad.runtime.health import SinkHealth, Telemetry
+from streamad.runtime.health import Telemetry
+from streamad.runtime.measures import SinkHealth
 
 log = logging.getLogger(__name__)
 
@@ -220,9 +221,11 @@ class _Attempt:
         self._telemetry, self._health, self._taken = telemetry, health, (rows, alerts)
 
     def __enter__(self) -> None:
-        return None
+        self._telemetry.doing = f"sink {self._health.name}"
+        self._started = self._telemetry.clock()
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._health.seconds.add(self._telemetry.clock() - self._started)
         if error is None:
             self._telemetry.worked(self._health, *self._taken)
         elif isinstance(error, ConnectorError):

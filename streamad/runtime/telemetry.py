@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from streamad.runtime.health import Buckets, PartitionHealth, SinkHealth, Telemetry
+from streamad.runtime.health import Telemetry
+from streamad.runtime.measures import Buckets, PartitionHealth, SinkHealth
 
 __all__ = [
     "Buckets",

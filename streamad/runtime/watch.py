@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from streamad.core.errors import ConnectorError, Disconnected
 from streamad.core.protocols import Source
+from streamad.core.standing import SourceStanding
 from streamad.runtime.partition import Partition
 from streamad.runtime.telemetry import Telemetry
 
@@ -43,6 +44,7 @@ class Watch:
         self._moved_at = clock()
         self._seen = -1
         self._poisoned = False
+        self._standing: Callable[[], SourceStanding] | None = getattr(source, "standing", None)
 
     def look(self, partitions: Mapping[str, Partition], *, held_back: bool) -> None:
         """Once a second: lag, open alerts, series, and whether the loop still gets anywhere.
@@ -69,10 +71,13 @@ class Watch:
             health = telemetry.partitions[name]
             health.next_offset, health.lag = part.next_offset, lags.get(name)
             health.watermark_ns = part.pipeline.watermark_ns
+            telemetry.evicted += part.pipeline.n_evicted - health.evicted
+            health.evicted = part.pipeline.n_evicted
         held = partitions.values()
         telemetry.open_alerts = sum(part.pipeline.open_episodes() for part in held)
         telemetry.series = sum(part.pipeline.series_count() for part in held)
         telemetry.quarantined = sum(part.pipeline.quarantined() for part in held)
+        self._look_at_the_source()
         self._look_for_poison()
         self._look_for_a_stall(now, held_back=held_back)
 
@@ -81,6 +86,10 @@ class Watch:
             return self._source.lag()
         except Disconnected:
             return {}
+
+    def _look_at_the_source(self) -> None:
+        if self._standing is not None:
+            self._telemetry.source_stands(self._standing())
 
     def _look_for_poison(self) -> None:
         """One line when it begins, one when it ends."""

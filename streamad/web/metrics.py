@@ -13,7 +13,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from streamad.core.versions import versions
-from streamad.runtime.health import RATIO_BOUNDS
+from streamad.runtime.measures import RATIO_BOUNDS
 from streamad.runtime.telemetry import Buckets, Telemetry
 
 EVENTS = ("open", "update", "resolve")
@@ -22,6 +22,7 @@ ORDERING = ("late", "duplicate")
 """Reasons for refused rows that have metrics of their own: nothing is wrong with such rows."""
 SUPPRESSIONS = ("cool_down",)
 CHECKPOINTS = ("ok", "failed", "skipped")
+INVALID = ("nan", "inf", "text", "range", "missing")
 COMMITS = ("ok", "rebalancing", "lost")
 REBALANCES = ("assign", "revoke", "lost")
 RELOADS = ("ok", "failed")
@@ -115,6 +116,11 @@ class TelemetryCollector(Collector):
             "status",
             _filled(telemetry.reloads, RELOADS),
         )
+        yield self._gauge(
+            "config_last_reload_successful",
+            "0 if the configuration could not be read the last time.",
+            not telemetry.reload_failed,
+        )
 
     def _source(self) -> Iterator[Metric]:
         telemetry = self._telemetry
@@ -125,6 +131,18 @@ class TelemetryCollector(Collector):
             "Rows read; those that could not be decoded are rejected only.",
             "source",
             {self._names.source: telemetry.rows},
+        )
+        yield self._counters(
+            "source_bytes",
+            "Payload bytes read, where the source counts them.",
+            "source",
+            {self._names.source: telemetry.source_bytes},
+        )
+        yield self._counters(
+            "values_invalid",
+            "Values of channels that were made missing, where the source counts them.",
+            "kind",
+            _filled(telemetry.invalid, INVALID),
         )
         yield self._counters("records_rejected", "Rows that could not be used.", "reason", refused)
         yield self._counters(
@@ -154,6 +172,11 @@ class TelemetryCollector(Collector):
         )
         parts = list(telemetry.partitions.items())
         yield self._gauge("partitions_assigned", "Partitions owned now.", len(parts))
+        yield self._gauge(
+            "partitions_paused",
+            "Partitions that are not read because a sink refuses their output.",
+            sum(part.held_since_s is not None for _, part in parts),
+        )
         yield self._gauges(
             "source_lag_records",
             "Rows of a partition that are not read yet.",
@@ -183,6 +206,12 @@ class TelemetryCollector(Collector):
     def _detectors(self) -> Iterator[Metric]:
         telemetry = self._telemetry
         yield self._counters(
+            "windows_closed",
+            "Windows that a detector was given and whose scores are final.",
+            "detector",
+            _filled(telemetry.scores, self._names.detectors),
+        )
+        yield self._counters(
             "detector_scores",
             "Rows with a score.",
             "detector",
@@ -203,6 +232,7 @@ class TelemetryCollector(Collector):
             list(telemetry.detector_errors.items()),
         )
         yield self._gauge("series_active", "Series with state.", telemetry.series)
+        yield self._counter("series_evicted", "Series whose state was dropped.", telemetry.evicted)
         yield self._gauge(
             "series_quarantined",
             "Series that a detector judges no more since it raised on them.",
@@ -247,6 +277,12 @@ class TelemetryCollector(Collector):
             "sink",
             {sink.name: sink.refusals for sink in sinks},
         )
+        yield self._histograms(
+            "sink_request_duration_seconds",
+            "Time of a write or flush of a sink.",
+            "sink",
+            {sink.name: sink.seconds for sink in sinks},
+        )
         yield self._gauges(
             "sink_last_success_timestamp_seconds",
             "Last write or flush that worked.",
@@ -262,8 +298,11 @@ class TelemetryCollector(Collector):
             "status",
             _filled(telemetry.checkpoints, CHECKPOINTS),
         )
-        yield self._histogram(
-            "checkpoint_duration_seconds", "Time of a checkpoint.", telemetry.checkpoint_s
+        yield self._histograms(
+            "checkpoint_duration_seconds",
+            "Time of a checkpoint, and of its parts.",
+            "phase",
+            telemetry.checkpoint_s,
         )
         yield self._gauge(
             "checkpoint_size_bytes", "State of the last checkpoint.", telemetry.checkpoint_bytes

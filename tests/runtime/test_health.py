@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from reference.live import ROWS, batches
 
+from streamad.core.standing import SourceStanding
 from streamad.runtime.telemetry import Buckets, PartitionHealth, Telemetry
 from streamad.testing.fakes import FakeClock, LiveSource
 
@@ -27,6 +28,8 @@ def test_a_loop_that_does_not_turn_is_stuck():
     assert telemetry.stuck() is None
     clock.advance(2.0)
     assert telemetry.stuck() == "the loop has not turned for 31 s"
+    telemetry.doing = "sink webhook"
+    assert telemetry.stuck().endswith(": it hangs in the step 'sink webhook'")
     telemetry.tick()
     assert telemetry.stuck() is None
 
@@ -49,6 +52,39 @@ def test_a_source_that_cannot_be_reached_is_not_ready_until_it_answers():
     assert telemetry.not_ready() == []
 
 
+def test_a_member_that_a_group_has_nothing_for_stands_by_and_is_ready():
+    telemetry = Telemetry(clock=FakeClock())
+    telemetry.source_stands(SourceStanding(joined=False))
+    assert telemetry.not_ready() == ["no partition is assigned"]
+    telemetry.source_stands(SourceStanding(joined=True))
+    assert telemetry.not_ready() == []
+
+
+def test_a_source_of_which_nothing_is_heard_is_not_ready():
+    clock = FakeClock()
+    telemetry = Telemetry(clock=clock)
+    telemetry.source_stands(SourceStanding(silent_s=10.0))
+    assert telemetry.not_ready() == []
+    clock.advance(6.0)
+    assert telemetry.not_ready() == ["the source has been silent for 16 s"]
+    telemetry.source_stands(SourceStanding(silent_s=0.0))
+    assert telemetry.not_ready() == []
+
+
+class Telling(LiveSource):
+    """Tells about itself; two more bytes a poll."""
+
+    def standing(self):
+        return SourceStanding(2 * self.polls, {"inf": self.polls}, silent_s=1.0)
+
+
+def test_what_a_source_tells_about_itself_is_asked_for_while_it_runs(live):
+    run = live(source=Telling(batches()))
+    run.run()
+    assert run.telemetry.source_bytes == 2 * run.telemetry.invalid["inf"] > 20
+    assert run.telemetry.source_heard_s is not None
+
+
 @pytest.fixture
 def ran(live):
     run = live(source=LiveSource(batches()))
@@ -69,6 +105,12 @@ def test_a_run_counts_rows_scores_alerts_and_checkpoints(ran):
     assert telemetry.checkpoints["ok"] > 5
     assert telemetry.checkpoint_bytes > 1000
     assert telemetry.commits["ok"] > 5
+    phases = {name: sum(found.counts) for name, found in telemetry.checkpoint_s.items()}
+    assert phases["whole"] == telemetry.checkpoints["ok"]
+    assert phases["write"] == phases["snapshot"] > 5
+    assert phases["commit"] == telemetry.commits["ok"]
+    assert sum(telemetry.sinks[0].seconds.counts) >= telemetry.batches
+    assert sum(telemetry.largest_series.values()) == 50
 
 
 def test_lag_position_and_watermark_are_known_for_each_partition(ran):

@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from reference.servers import program
 
 from streamad.core.data import Batch, Reject, Schema, ScoreRows
+from streamad.core.standing import SourceStanding
 from streamad.pipeline import Output
 from streamad.runtime.health import PartitionHealth
 from streamad.runtime.telemetry import Telemetry
@@ -52,7 +53,13 @@ def busy(telemetry: Telemetry):
     telemetry.detector_errors["knn", "ValueError"] += 1
     telemetry.alerts["open", "critical"] += 1
     telemetry.judged["ewma"] += 2
-    telemetry.reloads["ok"] += 1
+    telemetry.scores["ewma"] += 3
+    telemetry.evicted += 4
+    telemetry.partitions["files"].held_since_s = 0.0
+    telemetry.sinks[0].seconds.add(0.2)
+    telemetry.checkpoint_s["write"].add(0.125)
+    telemetry.source_stands(SourceStanding(512, {"inf": 6}))
+    telemetry.reloaded(ok=True)
     return telemetry
 
 
@@ -61,8 +68,15 @@ def test_every_label_set_is_there_before_anything_has_happened(scrape):
     for sample in (
         ("streamad_source_records_total", ("source", "kafka")),
         ("streamad_records_rejected_total", ("reason", "decode")),
+        ("streamad_source_bytes_total", ("source", "kafka")),
+        ("streamad_values_invalid_total", ("kind", "range")),
         ("streamad_records_late_total", ("action", "dead_letter")),
         ("streamad_records_duplicate_total",),
+        ("streamad_partitions_paused",),
+        ("streamad_windows_closed_total", ("detector", "knn")),
+        ("streamad_series_evicted_total",),
+        ("streamad_sink_request_duration_seconds_count", ("sink", "webhook")),
+        ("streamad_checkpoint_duration_seconds_count", ("phase", "flush")),
         ("streamad_detector_scores_total", ("detector", "knn")),
         ("streamad_detector_score_ratio_count", ("detector", "ewma")),
         ("streamad_alerts_total", ("event", "resolve"), ("severity", "warning")),
@@ -82,6 +96,16 @@ def test_what_happened_is_counted(busy, scrape):
     found = scrape()
     for sample, value in {
         ("streamad_source_records_total", ("source", "kafka")): 2,
+        ("streamad_source_bytes_total", ("source", "kafka")): 512,
+        ("streamad_values_invalid_total", ("kind", "inf")): 6,
+        ("streamad_values_invalid_total", ("kind", "nan")): 0,
+        ("streamad_windows_closed_total", ("detector", "ewma")): 3,
+        ("streamad_series_evicted_total",): 4,
+        ("streamad_partitions_paused",): 1,
+        ("streamad_sink_request_duration_seconds_count", ("sink", "kafka")): 1,
+        ("streamad_checkpoint_duration_seconds_sum", ("phase", "write")): 0.125,
+        ("streamad_checkpoint_duration_seconds_sum", ("phase", "whole")): 0.2,
+        ("streamad_config_last_reload_successful",): 1,
         ("streamad_records_rejected_total", ("reason", "size")): 1,
         ("streamad_records_late_total", ("action", "dead_letter")): 1,
         ("streamad_source_lag_records", ("partition", "1"), ("topic", "t")): 7,
@@ -125,6 +149,13 @@ def test_score_ratios_fall_into_cumulated_buckets(telemetry, scrape):
         key = ("streamad_detector_score_ratio_bucket", ("detector", "knn"), ("le", bound))
         assert found[key] == n_below
     assert found["streamad_detector_score_ratio_sum", ("detector", "knn")] == pytest.approx(22.15)
+
+
+def test_a_configuration_that_could_not_be_read_again_is_told(telemetry, scrape):
+    telemetry.reloaded(ok=False)
+    assert scrape()["streamad_config_last_reload_successful",] == 0
+    telemetry.reloaded(ok=True)
+    assert scrape()["streamad_config_last_reload_successful",] == 1
 
 
 def test_the_process_itself_is_measured(get):

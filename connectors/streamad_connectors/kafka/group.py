@@ -5,7 +5,8 @@ waits, and forgets an answer that comes while nobody polls (the others then reba
 here a group is joined in :meth:`Group.join` alone, one step a call, and what happened is a list of
 changes in the thread of the caller. All that is used of kafka-python beyond its documented
 interface is in this file: ``poll`` and ``need_rejoin`` of ``consumer._coordinator``;
-``partitions_for_topic``, ``topic_id`` and ``unauthorized_topics`` of ``consumer._cluster``.
+``partitions_for_topic``, ``topic_id`` and ``unauthorized_topics`` of ``consumer._cluster``; the
+``_conns`` of ``consumer._manager``.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ class Group:
         self._consumer = consumer
         self._coordinator = consumer._coordinator  # noqa: SLF001
         self._cluster = consumer._cluster  # noqa: SLF001
+        self._connections = consumer._manager._conns  # noqa: SLF001
+        self._heard_at = time.monotonic()
         self._topics = tuple(topics)
         self._pictured = False
         self.eager = eager
@@ -105,6 +108,15 @@ class Group:
         """Id of a topic as of the last look at the cluster; None = unknown now."""
         found = self._cluster.topic_id(topic)
         return None if found is None else str(found)
+
+    @property
+    def heard_at(self) -> float:
+        """Monotonic seconds of the last bytes that came from a broker."""
+        for connection in list(self._connections.values()):
+            transport = connection.transport  # the client's thread may take it away
+            if transport is not None and connection.connected:
+                self._heard_at = max(self._heard_at, transport.last_read)
+        return self._heard_at
 
     def forbidden(self) -> set[str]:
         """Topics that we may not see any more, as of the last look at the cluster."""

@@ -95,6 +95,16 @@ class Member:
         """Calls of the client that failed and were waited out."""
         return self._patience.n_failures
 
+    @property
+    def settled(self) -> bool:
+        """True while the group has given us our partitions, be it none."""
+        return self._joined and self._group.settled
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since a broker said something, the answer to a heartbeat included."""
+        return time.monotonic() - self._group.heard_at
+
     def events(self) -> list[SourceEvent]:
         """Events since the last call; the first call joins the group."""
         if not self._joined:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
@@ -12,6 +13,7 @@ from streamad.core.data import Batch, Reject, Schema
 from streamad.core.durations import parse_duration
 from streamad.core.errors import ConfigError
 from streamad.core.protocols import CommitResult, SourceEvent
+from streamad.core.standing import SourceStanding
 from streamad_connectors.kafka import require_client
 from streamad_connectors.kafka.security import Security, as_security, client_settings
 
@@ -145,6 +147,9 @@ class KafkaSource:
             ),
         )
         self._rejects: list[Reject] = []
+        self._n_bytes = 0
+        self._invalid: Counter[str] = Counter()
+        self._first_headers: list[Sequence[tuple[str, bytes]]] = []
         self._closed = False
 
     @property
@@ -191,6 +196,7 @@ class KafkaSource:
         """
         if self._closed or max_rows < 1:
             return []
+        self._first_headers.clear()
         found = self._member.fetch(time.monotonic() + timeout_s, max_rows)
         begun = [self._begun_at(name, offset) for name, offset in self._member.begun().items()]
         return begun + [
@@ -256,6 +262,21 @@ class KafkaSource:
         """Offsets up to the end as of the last fetch; None before the first."""
         return {} if self._closed else self._member.lag()
 
+    def standing(self) -> SourceStanding:
+        """Bytes and unusable values so far, and how the group and the brokers are."""
+        return SourceStanding(
+            self._n_bytes, dict(self._invalid), self._member.settled, self._member.silent_s
+        )
+
+    def traceparents(self) -> Sequence[str]:
+        """W3C trace contexts of the first record of each partition of the last poll."""
+        return [
+            value.decode("ascii", "replace")
+            for headers in self._first_headers
+            for name, value in headers
+            if name == "traceparent" and value
+        ]
+
     def exhausted(self) -> bool:
         """Never: a topic has no end."""
         return False
@@ -285,8 +306,11 @@ class KafkaSource:
 
     def _decode(self, partition: str, records: Sequence[Any]) -> Batch | None:
         """Rows of records of one partition; None if all were refused."""
+        values = [record.value for record in records]
+        self._n_bytes += sum(map(len, filter(None, values)))
+        self._first_headers.append(records[0].headers or ())
         found = self._decoder.decode(
-            [record.value for record in records],
+            values,
             [record.key for record in records],
             [record.headers for record in records],
             [record.timestamp for record in records],
@@ -294,6 +318,7 @@ class KafkaSource:
             [record.offset for record in records],
         )
         self._rejects += found.rejects
+        self._invalid.update(found.invalid)
         if not len(found):
             return None
         return Batch(
