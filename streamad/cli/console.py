@@ -27,6 +27,19 @@ LOGGED: Counter[str] = Counter()
 """Lines logged by this process, by level; repetitions that are kept back count too."""
 
 
+_FLOORS = {
+    "numba": logging.WARNING,
+    "urllib3": logging.WARNING,
+    "opentelemetry": logging.WARNING,
+    "kafka": logging.WARNING,
+    "kafka.coordinator": logging.ERROR,
+    "kafka.net": logging.CRITICAL,
+}
+"""Lowest level of loggers of others. A client for Kafka tells of every attempt to connect, each in
+other words; that brokers cannot be reached is told by our own lines."""
+_TOLD_TO_DEBUG = ("kafka", "kafka.coordinator", "kafka.net")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Global options; None = as the configuration says."""
@@ -77,9 +90,11 @@ def configure_logs(level: str, style: str, repeat_limit_s: float = 10.0) -> None
     chosen = settings()
     root = logging.getLogger()
     root.handlers[:] = [_LazyHandler(chosen.log_format or style, repeat_limit_s)]
-    root.setLevel((chosen.log_level or level).upper())
-    for chatty in ("numba", "kafka"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    wanted = (chosen.log_level or level).upper()
+    root.setLevel(wanted)
+    for logger, floor in _FLOORS.items():
+        open_ = wanted == "DEBUG" and logger in _TOLD_TO_DEBUG
+        logging.getLogger(logger).setLevel(logging.NOTSET if open_ else floor)
 
 
 class _LazyHandler(logging.Handler):

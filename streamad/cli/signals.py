@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import faulthandler
 import os
 import signal
+import socket
+import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -27,23 +29,61 @@ def live_signals(
         Called at SIGHUP, on a thread of its own: a handler must not wait for a lock.
     on_usr1 : callable
         At SIGUSR1 its text follows the stacks of all threads on standard error.
+
+    Notes
+    -----
+    Stacks are taken by a thread that the interpreter wakes, so also while the main thread waits
+    for something. ``faulthandler`` would need no such thread, but it reads the frames of threads
+    that run meanwhile, and has ended the process that it was to explain.
     """
 
     def read_again(_number: int, _frame: FrameType | None) -> None:
         threading.Thread(target=on_hup, name="streamad-reload", daemon=True).start()
 
-    def tell(_number: int, _frame: FrameType | None) -> None:
-        os.write(2, f"{on_usr1()}\n".encode())
+    def tell() -> None:
+        os.write(2, f"{stacks()}\n{on_usr1()}\n".encode("utf-8", "backslashreplace"))
 
-    with drain_on_signal(timeout_s) as stop:
-        before = {
-            number: signal.signal(number, handler)
-            for number, handler in ((signal.SIGHUP, read_again), (signal.SIGUSR1, tell))
-        }
-        faulthandler.register(signal.SIGUSR1, file=2, all_threads=True, chain=True)
+    with drain_on_signal(timeout_s) as stop, _called_at(signal.SIGUSR1, tell):
+        before = signal.signal(signal.SIGHUP, read_again)
         try:
             yield stop
         finally:
-            faulthandler.unregister(signal.SIGUSR1)
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            signal.signal(signal.SIGHUP, before)
+
+
+def stacks() -> str:
+    """What every thread is doing, the calling one left out."""
+    frames = sys._current_frames()  # noqa: SLF001  (documented, for just this)
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    own = threading.get_ident()
+    return "\n".join(
+        f"Thread {names.get(ident, ident)} (most recent call last):\n"
+        + "".join(traceback.format_stack(frame)).rstrip()
+        for ident, frame in frames.items()
+        if ident != own
+    )
+
+
+@contextmanager
+def _called_at(number: signal.Signals, tell: Callable[[], None]) -> Iterator[None]:
+    """Call something on a thread whenever a signal comes, whatever the main thread is doing."""
+    receiver, sender = socket.socketpair()
+    sender.setblocking(False)
+
+    def listen() -> None:
+        while came := receiver.recv(1):
+            if came[0] == number:
+                tell()
+
+    listener = threading.Thread(target=listen, name="streamad-signals", daemon=True)
+    handler = signal.signal(number, lambda *_: None)
+    wakes = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+    listener.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(wakes)
+        signal.signal(number, handler)
+        sender.close()
+        listener.join(1.0)
+        receiver.close()

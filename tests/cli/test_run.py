@@ -31,7 +31,7 @@ def site(tmp_path, monkeypatch):
         "[streamad.sinks]\nstuck = endless:StuckSink\n"
     )
     monkeypatch.syspath_prepend(folder)
-    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
     _offered.cache_clear()
     yield folder
     _offered.cache_clear()
@@ -165,8 +165,23 @@ def test_it_tells_where_it_stands_and_reads_the_logging_section_again(plant, pro
     assert running.returncode == 0
     standing = json.loads(next(line for line in told.splitlines() if line.startswith('{"rows"')))
     assert standing["rows"] == 2 * ROWS
-    assert "Current thread" in told
+    assert standing["lag"].keys() == {"t/0", "t/1"}
+    assert list(standing["largest_series"].values()) == [50]
+    assert "Thread MainThread (most recent call last):" in told
     assert "logging is applied; window changed too and needs a restart" in told
+
+
+def test_a_process_that_is_asked_all_the_time_where_it_stands_goes_on(plant, process, tmp_path):
+    with process("run", plant()) as running:
+        wait_for(lambda: (tmp_path / "state" / "plant" / "lock").exists())
+        for _ in range(8):
+            running.send_signal(signal.SIGUSR1)
+            time.sleep(0.05)
+        wait_for(lambda: done(tmp_path))
+        running.send_signal(signal.SIGTERM)
+        _, told = running.communicate(timeout=60)
+    assert running.returncode == 0
+    assert told.count("Thread MainThread") > 1
 
 
 def test_without_a_state_folder_it_does_not_start(streamad, plant):

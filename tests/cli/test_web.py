@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from reference.servers import free_port, program
 from ruamel.yaml import YAML
 
 from streamad.cli import secrets, web
-from streamad.cli.console import _structlog_handler
+from streamad.cli.console import _FLOORS, _structlog_handler, configure_logs
 from streamad.cli.secrets import conceal, keep_secret
 from streamad.config import config_from
 from streamad.config.plugins import _offered
@@ -28,6 +29,7 @@ TOKEN = "0123456789abcdef-token"
 
 TALKER = """
 import logging
+import os
 from endless import EndlessSource
 from streamad.core.errors import ConfigError
 
@@ -60,7 +62,7 @@ def site(tmp_path, monkeypatch, request):
         "[streamad.sources]\nendless = endless:EndlessSource\ntalker = talker:TalkingSource\n"
     )
     monkeypatch.syspath_prepend(folder)
-    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
     _offered.cache_clear()
     yield folder
     _offered.cache_clear()
@@ -223,6 +225,7 @@ def test_no_secret_shows_in_what_ends_a_run(plant, process):
 
 LOUD = """
 import logging
+import os
 import sys
 import streamad.config
 from streamad.cli.app import run
@@ -266,6 +269,45 @@ def test_the_client_for_kafka_does_not_tell_it_at_its_loudest(plant, site, tmp_p
     loud = [line for line in done.stderr.splitlines() if '"logger": "kafka' in line]
     assert [line for line in loud if '"level": "debug"' in line]
     assert not [form for form in FORMS if form in done.stdout + done.stderr]
+
+
+def test_a_broker_that_is_away_is_told_once_and_in_our_words(plant, streamad):
+    pytest.importorskip("kafka")
+    source = {
+        "type": "kafka",
+        "brokers": [f"127.0.0.1:{free_port()}"],
+        "topics": ["sensors"],
+        "group": "plant",
+        "format": {"type": "json", "values": ["flow"]},
+        "connect_timeout": "1s",
+    }
+    ended = streamad("run", plant(source=source, web={"port": 0}), "--fail-fast")
+    assert ended.code == 4
+    assert "cannot be reached within 1 s" in ended.err
+    assert "kafka.net" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("level", "shown"), [("info", {"kafka"}), ("debug", {"kafka", "kafka.net.manager"})]
+)
+def test_the_client_for_kafka_tells_of_connections_only_to_who_debugs(level, shown, levels):
+    configure_logs(level, "json")
+    loggers = ("kafka", "kafka.net.manager", "kafka.coordinator.heartbeat")
+    told = {name for name in loggers if logging.getLogger(name).isEnabledFor(logging.WARNING)}
+    assert told == shown | ({loggers[2]} if level == "debug" else set())
+    assert logging.getLogger("kafka.coordinator").isEnabledFor(logging.ERROR)
+
+
+@pytest.fixture
+def levels():
+    """Handlers and levels as they were."""
+    loggers = [logging.getLogger(), *map(logging.getLogger, _FLOORS)]
+    before = [(logger, logger.level) for logger in loggers]
+    handlers = loggers[0].handlers[:]
+    yield
+    loggers[0].handlers[:] = handlers
+    for logger, level in before:
+        logger.setLevel(level)
 
 
 @pytest.fixture
