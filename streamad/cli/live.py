@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from streamad.cli.tracing import traces
 from streamad.cli.web import serve_web
 from streamad.core.errors import ConfigError, Disconnected
 
@@ -98,15 +99,18 @@ def run_live(
     from streamad import config as configuration
     from streamad.runtime.checkpoints import FileStateStore
     from streamad.runtime.engine import Engine
+    from streamad.runtime.spans import no_spans
 
     folder = state_folder(config)
     store = FileStateStore(
         folder, configuration.fingerprint(config), exclusive=not has_group(config)
     )
-    with closing(store), serve_web(config, telemetry):
+    with closing(store), traces(config, telemetry) as spans, serve_web(config, telemetry):
         source = _reach(config, telemetry, stop, fail_fast=fail_fast)
         if source is None:
             return None
+        if spans is not None:
+            spans.origins = getattr(source, "traceparents", None)
         channels = source.schema.channels
         engine = Engine(
             source,
@@ -118,6 +122,7 @@ def run_live(
             telemetry=telemetry,
             on_progress=on_progress,
             on_output=on_output,
+            spans=spans or no_spans,
             stop=stop,
         )
         return engine.run()

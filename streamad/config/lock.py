@@ -17,7 +17,7 @@ from streamad.config.redaction import redacted
 from streamad.config.variables import escape
 from streamad.core.versions import versions
 
-_OUTSIDE = ("runtime", "shutdown", "web", "logging")
+_OUTSIDE = ("runtime", "shutdown", "web", "logging", "tracing")
 
 
 def fingerprint(config: Config) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -224,6 +225,33 @@ class Logging(Section):
     )
 
 
+class Tracing(Section):
+    """Spans of the live process, one trace a micro-batch."""
+
+    otlp_endpoint: str | None = Field(
+        default=None, description="URL of a collector of OpenTelemetry (OTLP/HTTP); null = none."
+    )
+    sample: float = Field(default=1.0, gt=0, le=1, description="Share of the batches traced.")
+    timeout: Duration = Field(default=5_000_000_000, description="Of one request.")
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _an_address_without_secrets(cls, endpoint: str | None) -> str | None:
+        if endpoint is None:
+            return None
+        found = urlsplit(endpoint)
+        if found.scheme not in ("http", "https") or not found.hostname:
+            raise ValueError(
+                f"the URL of a collector such as http://localhost:4318 is expected, got {endpoint}"
+            )
+        if found.username or found.password or found.query:
+            raise ValueError(
+                "secrets do not belong into the URL of the collector: set the environment variable "
+                "OTEL_EXPORTER_OTLP_HEADERS, such as authorization=Bearer%20TOKEN"
+            )
+        return endpoint
+
+
 class Config(Section):
     """A whole pipeline."""
 
@@ -244,6 +272,7 @@ class Config(Section):
     shutdown: Shutdown = Shutdown()
     web: Web = Web()
     logging: Logging = Logging()
+    tracing: Tracing = Tracing()
 
     @field_validator("version")
     @classmethod
