@@ -266,3 +266,29 @@ def test_a_closed_source_is_silent(broker, open_source):
     assert list(reader.source.poll(0.1, 10)) == []
     assert list(reader.source.events()) == []
     assert reader.source.lag() == {}
+
+
+def test_it_tells_how_much_came_and_hears_when_the_broker_is_silent(broker, open_source):
+    topic = broker.create_topic("standing")
+    told = records(range(5))
+    broker.produce(topic, told, headers=[("traceparent", b"00-a-b-01")])
+    source = open_source(topic)
+    reader = Reader(source)
+    assert not source.standing().joined
+    parents = []
+    read = source.poll
+
+    def poll(timeout_s, max_rows):
+        found = read(timeout_s, max_rows)
+        parents.extend(source.traceparents())
+        return found
+
+    source.poll = poll
+    reader.until(lambda: len(reader.values()) == 5)
+    assert source.standing().joined
+    assert source.standing().n_bytes == sum(map(len, told))
+    assert parents[0] == "00-a-b-01"
+    assert source.standing().silent_s < 2.0
+    broker.freeze()
+    time.sleep(3.0)
+    assert source.standing().silent_s > 2.0
