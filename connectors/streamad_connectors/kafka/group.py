@@ -6,7 +6,7 @@ here a group is joined in :meth:`Group.join` alone, one step a call, and what ha
 changes in the thread of the caller. All that is used of kafka-python beyond its documented
 interface is in this file: ``poll`` and ``need_rejoin`` of ``consumer._coordinator``;
 ``partitions_for_topic``, ``topic_id`` and ``unauthorized_topics`` of ``consumer._cluster``; the
-``_conns`` of ``consumer._manager``.
+``_conns`` of ``consumer._manager``; ``_next_partition_records`` of ``consumer._fetcher``.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ class Group:
         self._cluster = consumer._cluster  # noqa: SLF001
         self._connections = consumer._manager._conns  # noqa: SLF001
         self._heard_at = time.monotonic()
+        self._fetcher = consumer._fetcher  # noqa: SLF001
         self._topics = tuple(topics)
         self._pictured = False
         self.eager = eager
@@ -75,6 +76,16 @@ class Group:
         self._join = self._coordinator.poll
         self._coordinator.poll = self._poll_unless_due
         consumer.subscribe(list(topics), listener=_Listener(consumer, self._changes))
+
+    def release_parked(self) -> None:
+        """Let records of resumed partitions come that were in the client when they were paused.
+
+        kafka-python 3.0.12 puts them aside and takes them up again only where it has no records in
+        hand, which one that was read to its end does not count as. They would never come, and while
+        they wait nothing more of their partition is fetched. Call before every poll.
+        """
+        if not self._fetcher._next_partition_records:  # noqa: SLF001
+            self._fetcher._next_partition_records = None  # noqa: SLF001
 
     @property
     def settled(self) -> bool:

@@ -245,6 +245,7 @@ class Member:
     def _fetch_once(
         self, timeout_s: float, max_records: int
     ) -> Mapping[TopicPartition, Sequence[Any]]:
+        self._group.release_parked()
         try:
             found: Mapping[TopicPartition, Sequence[Any]] = self._consumer.poll(
                 timeout_ms=1000 * timeout_s, max_records=max_records
