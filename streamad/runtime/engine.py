@@ -10,10 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from streamad.core.data import Batch, Checkpoint, Reject
 from streamad.core.errors import (
+    Backpressure,
     DataLost,
     DetectorError,
     Disconnected,
@@ -240,11 +241,11 @@ class Engine:
         held = Partition(name, self._make_pipeline(name))
         checkpoint = self._load(name)
         if checkpoint is None:
-            self._outputs.open(name, None, None)
+            self._open_outputs(name, None, None)
             self._begin(name)
         else:
             held.restore(checkpoint, self._source.identity)
-            self._outputs.open(name, checkpoint.meta["sinks"], checkpoint.meta["dead_letter"])
+            self._open_outputs(name, checkpoint.meta["sinks"], checkpoint.meta["dead_letter"])
             self._source.seek(name, held.next_offset)
             log.info("partition %s goes on at row %s", name, held.next_offset)
         for detector in self._careful.get(name, ()):
@@ -255,6 +256,27 @@ class Engine:
             held.next_offset, last_row_s=self._clock()
         )
         return checkpoint is not None
+
+    def _open_outputs(
+        self,
+        name: str,
+        positions: Sequence[Mapping[str, Any] | None] | None,
+        dead_letter: Mapping[str, Any] | None,
+    ) -> None:
+        """Open sinks and dead letters; one that is away for now is waited for, unless we stop."""
+        while True:
+            try:
+                self._outputs.open(name, positions, dead_letter)
+            except (Backpressure, Disconnected) as error:
+                if self._settings.fail_fast or not self._settings.endless or self._stop.is_set():
+                    raise
+                self.telemetry.tick()
+                if self._clock() - self._told_at >= LOG_EVERY_S:
+                    self._told_at = self._clock()
+                    log.warning("partition %s cannot begin: %s; trying again", name, error)
+                self._sleep(LONGEST_NAP_S)
+            else:
+                return
 
     def _load(self, name: str) -> Checkpoint | None:
         """The newest snapshot whose output is visible."""

@@ -51,6 +51,23 @@ def test_a_sink_that_refuses_gets_everything_once_and_so_do_its_neighbours(live,
     assert run.telemetry.sinks[0].refusals == run.telemetry.sinks[2].refusals == 0
 
 
+@pytest.mark.parametrize("error", ERRORS)
+def test_a_sink_that_is_away_when_a_partition_comes_is_waited_for(live, calm, error):
+    class Away(ListSink):
+        n = 0
+
+        def open(self, partition, position):
+            self.n += 1
+            if self.n < 5:
+                raise error
+            super().open(partition, position)
+
+    run = live(sinks=[ListSink(), Away()])
+    run.run()
+    for sink in run.engine._outputs._sinks:
+        assert_same(calm, sink)
+
+
 def test_other_partitions_go_on_while_one_waits(live):
     run = refusing(live, ERRORS[1], polls=11)
     run.engine._drain = lambda: None
