@@ -37,6 +37,7 @@ class Broker(ABC):
         self._made: list[Any] = []
         self._admin: Any = None
         self._producer: Any = None
+        self._fast: Any = None
 
     @property
     @abstractmethod
@@ -172,6 +173,36 @@ class Broker(ABC):
         for future in sent:
             future.get(30)
         return len(sent)
+
+    def pour(self, topic: str, values: Iterable[bytes], keys: Iterable[bytes]) -> int:
+        """Write many records by librdkafka, at a tenth of the cost of :meth:`produce`.
+
+        Returns
+        -------
+        int
+            How many, all of them acknowledged.
+        """
+        if self._fast is None:
+            from confluent_kafka import Producer
+
+            settings = {"bootstrap.servers": self.bootstrap, "linger.ms": 5, "log_level": 0}
+            self._fast = Producer(settings | {"enable.idempotence": True})
+        faults: list[Any] = []
+
+        def told(error: Any, _record: Any) -> None:
+            if error is not None:
+                faults.append(error)
+
+        n = 0
+        for value, key in zip(values, keys, strict=True):
+            if n % 10_000 == 9_999:
+                self._fast.flush(30)
+            self._fast.produce(topic, value, key, on_delivery=told)
+            n += 1
+        left = self._fast.flush(30)
+        if left or faults:
+            raise RuntimeError(f"{left} records were not acknowledged, {faults[:1]}")
+        return n
 
     def __enter__(self) -> Self:
         try:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ class Plant:
     partitions: int = 8
     spike_every: int = 60
 
+    @cached_property
     def values(self) -> np.ndarray:
         """One row a step, one column a series."""
         rng = np.random.default_rng(self.seed)
@@ -69,26 +71,38 @@ class Plant:
     def records(self, first: int = 0, last: int | None = None) -> tuple[list[bytes], list[bytes]]:
         """Keys and values of the records of some steps, step after step."""
         names, times = self.names(), self.times_ms().tolist()
-        rows = self.values().tolist()
+        last = self.n_steps if last is None else last
+        rows = self.values[first:last].tolist()
         keys, values = [], []
-        for step in range(first, self.n_steps if last is None else last):
-            for name, value in zip(names, rows[step], strict=True):
+        for step, row in zip(range(first, last), rows, strict=True):
+            for name, value in zip(names, row, strict=True):
                 keys.append(name.encode())
                 values.append(json.dumps({"id": name, "t": times[step], "flow": value}).encode())
         return keys, values
 
-    def fill(self, broker: RealKafka, topic: str, first: int = 0, last: int | None = None) -> int:
+    def fill(
+        self,
+        broker: RealKafka,
+        topic: str,
+        first: int = 0,
+        last: int | None = None,
+        *,
+        fast: bool = False,
+    ) -> int:
         """Write the records of some steps, each into the partition of its key; how many."""
         keys, values = self.records(first, last)
+        if fast:
+            return broker.pour(topic, values, keys)
         return broker.produce(topic, values, keys=keys, partition=None)
 
-    def write_parquet(self, path: Path) -> Path:
-        """The same rows in a file."""
+    def write_parquet(self, path: Path, last: int | None = None) -> Path:
+        """The same rows, of all steps or those before ``last``, in a file."""
         n = self.n_series
+        last = self.n_steps if last is None else last
         table = {
-            "id": pa.array(self.names() * self.n_steps).dictionary_encode(),
-            "t": pa.array(np.repeat(self.times_ms(), n), pa.timestamp("ms", "UTC")),
-            "flow": self.values().reshape(-1),
+            "id": pa.array(self.names() * last).dictionary_encode(),
+            "t": pa.array(np.repeat(self.times_ms()[:last], n), pa.timestamp("ms", "UTC")),
+            "flow": self.values[:last].reshape(-1),
         }
         pq.write_table(pa.table(table), path)
         return path
@@ -99,14 +113,15 @@ def live_config(
     broker: RealKafka,
     topic: str,
     *,
-    sinks: Iterable[str] = ("jsonl",),
+    sinks: Iterable[str | Mapping[str, Any]] = ("jsonl",),
     alerts_topic: str | None = None,
     detectors: list[dict[str, Any]] | None = None,
     **changes: Any,
 ) -> Path:
     """The configuration of a run whose state and output are in this folder.
 
-    ``changes`` are settings by their path, with ``__`` for the dots.
+    ``sinks`` are kinds that write into this folder or to this broker, or sections of a
+    configuration. ``changes`` are settings by their path, with ``__`` for the dots.
     """
     made: dict[str, Any] = {
         "pipeline": PIPELINE,
@@ -122,7 +137,10 @@ def live_config(
         },
         "detectors": detectors or EWMA,
         "alerts": ALERTS,
-        "sinks": [_sink(kind, folder, broker, alerts_topic) for kind in sinks],
+        "sinks": [
+            _sink(sink, folder, broker, alerts_topic) if isinstance(sink, str) else dict(sink)
+            for sink in sinks
+        ],
         "state": {"dir": str(folder / "state"), "every": "50ms"},
         "runtime": {"batch_rows": 300},
         "web": {"port": 0},

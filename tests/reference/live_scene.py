@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +34,17 @@ class Scene:
     sinks : sequence of str
     program : sequence of str
         What takes the place of the command ``streamad`` in the troubled run.
+    more : sequence of dict
+        Sections of sinks that only the troubled run has.
     **changes
         See :func:`.live_plant.live_config`.
 
     Attributes
     ----------
     n : int
-        Rows in the topic.
+        Records in the topic.
+    step : int
+        Steps of the plant in the topic.
     repeats : dict of str to int
         Events that a sink that only appends has more than once, after :meth:`check`.
     """
@@ -53,6 +57,7 @@ class Scene:
         sinks: Sequence[str] = EVERY,
         *,
         program: Sequence[str] = STREAMAD,
+        more: Sequence[Mapping[str, Any]] = (),
         **changes: Any,
     ) -> None:
         self._broker = broker
@@ -62,16 +67,33 @@ class Scene:
         self._program = program
         self._changes = changes
         self._topic = broker.create_topic("rows", plant.partitions)
-        self._step = 0
+        self.step = 0
         self.n = 0
         self.repeats: dict[str, int] = {}
-        self._config, self._alerts = self._make("troubled")
+        self._config, self._alerts = self._make("troubled", more)
+        self._calm_alerts: str | None = None
 
-    def fill(self, n_steps: int | None = None) -> None:
-        """Write the rows of the next steps, or of all that are left."""
-        last = self._plant.n_steps if n_steps is None else self._step + n_steps
-        self.n += self._plant.fill(self._broker, self._topic, self._step, last)
-        self._step = last
+    def fill(self, n_steps: int | None = None, *, fast: bool = False) -> None:
+        """Write the rows of the next steps, or of all that are left; see RealKafka.pour."""
+        last = self._plant.n_steps if n_steps is None else self.step + n_steps
+        self.n += self._plant.fill(self._broker, self._topic, self.step, last, fast=fast)
+        self.step = last
+
+    def poison(self, values: Sequence[bytes]) -> None:
+        """Write records that are no rows, one partition after the other."""
+        for number, value in enumerate(values):
+            partition = number % self._plant.partitions
+            self.n += self._broker.produce(self._topic, [value], partition=partition)
+
+    @property
+    def folder(self) -> Path:
+        """What the troubled run leaves."""
+        return self._config.parent
+
+    @property
+    def calm(self) -> Path:
+        """What the run that nobody troubles leaves, after :meth:`check`."""
+        return self._folder / "calm"
 
     def start(self, crash_at: str | None = None, worker: int = 0) -> LiveProcess:
         """A member of the group; those that live at the same time have different numbers."""
@@ -97,18 +119,23 @@ class Scene:
             process.until(self.is_done, "all rows are consumed")
             process.stop()
 
-    def check(self, *, once: bool = True) -> None:
+    def check(self, *, once: bool = True, timeout_s: float = 60.0) -> None:
         """Compare with a run over the same topic that nobody troubles.
 
         Parameters
         ----------
         once : bool
             Whether files, too, must have every event exactly once; otherwise they may repeat it.
+        timeout_s : float
+            For the calm run.
         """
         config, alerts = self._make("calm")
+        self._calm_alerts = alerts
         with LiveProcess(config) as process:
             process.until(
-                lambda: sum(saved_offsets(config.parent).values()) == self.n, "the calm run is done"
+                lambda: sum(saved_offsets(config.parent).values()) == self.n,
+                "the calm run is done",
+                timeout_s,
             )
             process.stop()
         calm, tried = config.parent, self._config.parent
@@ -128,7 +155,15 @@ class Scene:
             other = [name for name, value in state.items() if left[number].get(name) != value]
             assert not other, f"the snapshots of partition {number} differ in {other}"
 
-    def _make(self, name: str) -> tuple[Path, str | None]:
+    def troubled_events(self) -> list[str]:
+        """What the troubled run wrote to the sink ``kafka``."""
+        return self._read(self._alerts)
+
+    def calm_events(self) -> list[str]:
+        """What the calm run wrote to the sink ``kafka``."""
+        return self._read(self._calm_alerts)
+
+    def _make(self, name: str, more: Sequence[Mapping[str, Any]] = ()) -> tuple[Path, str | None]:
         alerts = None
         if any(kind.startswith("kafka") for kind in self._sinks):
             alerts = self._broker.create_topic("alerts", 2)
@@ -136,7 +171,7 @@ class Scene:
             self._folder / name,
             self._broker,
             self._topic,
-            sinks=self._sinks,
+            sinks=(*self._sinks, *more),
             alerts_topic=alerts,
             **self._changes,
         )

@@ -1,0 +1,175 @@
+"""A sink that is away for some time gets everything afterwards, and health says so meanwhile.
+
+The environment variable STREAMAD_KILLS above 10 asks for the long form: two minutes instead of
+seconds. Health speaks of a sink after a minute, so only the long form hears it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from contextlib import contextmanager
+
+import pytest
+from reference.live_plant import Plant, jsonl_events, sqlite_rows
+from reference.live_scene import Scene
+from reference.servers import Postgres, free_port
+from reference.web_receiver import Receiver
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+
+LONG = int(os.environ.get("STREAMAD_KILLS", "3")) > 10
+AWAY_S = 120 if LONG else 6
+STEPS_A_SECOND = 10
+SPOOL_BYTES = 20_000
+"""Some twenty alerts: an outage of seconds fills it."""
+
+
+class Outage:
+    """A consumer under load whose sink is away for some time.
+
+    Attributes
+    ----------
+    scene : Scene
+    reasons : set of str
+        What ``/readyz`` said was missing while the sink was away.
+    """
+
+    def __init__(self, broker, folder, sink):
+        port = free_port()
+        n_steps = STEPS_A_SECOND * (AWAY_S + 30)
+        self._url = f"http://127.0.0.1:{port}"
+        self.scene = Scene(
+            broker, folder, Plant(n_steps=n_steps), ("jsonl", "sqlite"), more=[sink],
+            web__port=port, runtime__batch_rows=100,
+        )  # fmt: skip
+        self.reasons = set()
+        self.held_back = False
+
+    @contextmanager
+    def running(self):
+        """Reads, and is ready."""
+        with self.scene.start() as process:
+            self.process = process
+            self.scene.fill(100)
+            process.until(lambda: self.scene.is_done() and not self.missing(), "it is ready")
+            yield self
+            self.scene.fill()
+            process.until(self.scene.is_done, "all rows are consumed", 120)
+            process.until(lambda: not self.missing(), "it is ready again")
+            process.stop()
+
+    def go_on(self, seconds=AWAY_S):
+        """Rows come while the sink is away."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.scene.fill(1)
+            self.reasons.update(self.missing())
+            time.sleep(1 / STEPS_A_SECOND)
+        self.held_back = self.scene.consumed() < self.scene.n
+
+    def was_told_of(self, sink):
+        """Snapshots waited for this sink, and the process was not ready because of it."""
+        assert self.held_back
+        assert not LONG or any(
+            sink in reason for reason in self.reasons if reason.startswith("503")
+        ), self.reasons
+
+    def missing(self):
+        """What ``/readyz`` says is missing."""
+        try:
+            with urllib.request.urlopen(f"{self._url}/readyz", timeout=5):
+                return []
+        except urllib.error.HTTPError as error:
+            with error:
+                return [f"{error.code}: {error.read().decode()}"]
+        except urllib.error.URLError:
+            return ["no answer"]
+
+
+def unsuppressed(scene):
+    """Events of the calm run that are sent, by id and number."""
+    events = [json.loads(line) for line in jsonl_events(scene.calm)]
+    return {(e["id"], e["seq"]): e for e in events if e["suppressed"] is None}
+
+
+@pytest.mark.parametrize("spool", [None, "spool"], ids=["without-spool", "spool"])
+def test_a_webhook_that_was_away_gets_every_event_once(broker, tmp_path, spool):
+    with Receiver() as receiver:
+        sink = {
+            "type": "webhook",
+            "url": receiver.url,
+            "dead_letter": str(tmp_path / "refused.jsonl"),
+            "spool": spool and str(tmp_path / spool),
+            "spool_max_bytes": SPOOL_BYTES,
+            "longest_wait": "1s",
+        }
+        outage = Outage(broker, tmp_path, sink)
+        with outage.running():
+            receiver.stop()
+            outage.go_on()
+            kept = sum(file.stat().st_size for file in tmp_path.glob("spool/**/*.*"))
+            receiver.start()
+        outage.scene.check()
+    outage.was_told_of("webhook")
+    assert (0 < kept < 3 * SPOOL_BYTES) if spool else kept == 0
+    sent = Counter((one["id"], one["seq"]) for one in receiver.documents)
+    assert max(sent.values()) == 1
+    assert {(one["id"], one["seq"]): one for one in receiver.documents} == unsuppressed(
+        outage.scene
+    )
+    assert not (tmp_path / "refused.jsonl").exists()
+
+
+def test_a_database_that_was_away_gets_every_alert(broker, tmp_path):
+    with tempfile.TemporaryDirectory() as folder, Postgres(folder) as postgres:
+        sink = {
+            "type": "postgres",
+            "url": postgres.url,
+            "password": postgres.password,
+            "pipeline": "plant",
+            "timeout": "2s",
+        }
+        outage = Outage(broker, tmp_path, sink)
+        with outage.running():
+            postgres.stop()
+            outage.go_on()
+            postgres.start()
+        outage.scene.check()
+        with postgres.connect() as connection:
+            found = connection.execute("SELECT id, seq, doc FROM alerts ORDER BY id").fetchall()
+            places = connection.execute("SELECT part, next_offset FROM progress ORDER BY part")
+            found += places.fetchall()
+    outage.was_told_of("postgres")
+    assert found == sqlite_rows(outage.scene.calm)
+
+
+def test_an_alertmanager_that_was_away_hears_how_every_series_is(broker, tmp_path):
+    """It is told states, not events: they are in the snapshots, so nothing waits for it."""
+    with Receiver() as receiver:
+        sink = {
+            "type": "alertmanager",
+            "urls": [receiver.url.rpartition("/")[0]],
+            "dead_letter": str(tmp_path / "refused.jsonl"),
+            "resend_every": "2s",
+            "longest_wait": "1s",
+        }
+        outage = Outage(broker, tmp_path, sink)
+        with outage.running():
+            receiver.stop()
+            outage.go_on()
+            receiver.start()
+            outage.scene.fill()
+            outage.process.until(outage.scene.is_done, "all rows are consumed", 120)
+            n = len(receiver.requests)
+            outage.process.until(lambda: len(receiver.requests) > n + 2, "rounds go on")
+        outage.scene.check()
+    heard = [(one["labels"]["series"], one["startsAt"]) for b in receiver.documents for one in b]
+    known = [(one["series"], one["start"]) for one in unsuppressed(outage.scene).values()]
+    assert set(heard) <= set(known)
+    assert dict(sorted(heard)) == dict(sorted(known))
