@@ -274,7 +274,7 @@ class Member:
                 {partition: OffsetAndMetadata(offset) for partition, offset in offsets.items()},
                 timeout_ms=round(1000 * self._options.commit_s),
             )
-        except kafka_errors.CommitFailedError:
+        except (kafka_errors.CommitFailedError, kafka_errors.RebalanceInProgressError):
             return CommitResult.LOST if self._group.generation < 0 else CommitResult.REBALANCING
         except kafka_errors.KafkaError as error:
             self._patience.bear(error)

@@ -20,6 +20,7 @@ from reference.mock_cluster import (
     NOT_LEADER,
     OFFSET_COMMIT,
     PRODUCE,
+    REBALANCE_IN_PROGRESS,
     SPEAKS,
     TIMED_OUT,
     UNKNOWN_TOPIC,
@@ -188,6 +189,27 @@ def test_a_commit_that_is_refused_is_made_up_for(cluster, topic, produce, read, 
     assert cluster.n_requests(OFFSET_COMMIT) == 3
     produce(topic, range(30, 60))
     reader.until(lambda: len(reader.rows) == 60)
+
+
+def test_a_commit_while_the_group_moves_is_none_and_no_error(
+    cluster, topic, produce, read, monkeypatch
+):
+    """The broker says so, or the client knows it before it asks."""
+    produce(topic, range(30))
+    reader = read(topic)
+    reader.until(lambda: len(reader.rows) == 30)
+
+    kafka_errors = pytest.importorskip("kafka.errors")
+
+    def refuse(*_args, **_options):
+        raise kafka_errors.RebalanceInProgressError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reader.source._member._consumer, "commit", refuse)
+        assert reader.checkpoint() is CommitResult.REBALANCING
+    cluster.fail(OFFSET_COMMIT, REBALANCE_IN_PROGRESS)
+    assert reader.checkpoint() is CommitResult.REBALANCING
+    reader.until(lambda: reader.checkpoint() is CommitResult.OK)
 
 
 def test_a_coordinator_that_moves_is_found_again(cluster, topic, produce, read):
