@@ -40,6 +40,6 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.section("NO APACHE KAFKA", sep="!", red=True, bold=True)
         terminalreporter.line(
             f"{len(lost)} tests were NOT RUN; those of groups, commits and crashes had a stand-in "
-            f"broker, which keeps nothing, has no security and no read_committed: {lacking_kafka()}",
+            f"broker, which has no disk, no security and no read_committed: {lacking_kafka()}",
             red=True,
         )

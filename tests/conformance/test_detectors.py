@@ -12,7 +12,7 @@ from streamad.detectors.river_adapter import river_names
 from streamad.testing.conformance import DetectorConformance
 
 EFFORT = {"fusion": 0.25}
-"""Part of the examples of a profile; 0.4 where nothing is said, or there is hardly time for rest."""
+"""Share of the examples of a profile, 0.4 where nothing is said: all of them take half an hour."""
 
 RIVER_EFFORT = {"LODA": 0.06}
 
