@@ -38,7 +38,8 @@ class JsonlSink:
     Notes
     -----
     Scores are not written. The position in a checkpoint is the length of the file: going on from
-    it truncates, so every event is in the file once. Thread rule: one thread at a time.
+    it writes over what comes behind, so every event is in the file once, also when a process that
+    lost the partition unawares writes beside its new owner. Thread rule: one thread at a time.
     """
 
     def __init__(self, path: str) -> None:
@@ -57,13 +58,14 @@ class JsonlSink:
         length = int(position["bytes"]) if position else 0
         with _writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = self._files[partition] = AppendFile(path)
+            file = self._files[partition] = AppendFile(path, length)
             if file.size < length:
                 raise ConnectorError(
                     f"{path} has {file.size} bytes but its checkpoint says {length}: it was "
                     "changed from outside, start the run afresh"
                 )
-            file.cut(length)
+            if not length:
+                file.cut(0)
 
     def write(self, partition: str, scores: Sequence[ScoreRows], alerts: Sequence[Alert]) -> None:  # noqa: ARG002
         """Append alerts; durable after :meth:`flush`."""
@@ -82,7 +84,9 @@ class JsonlSink:
 
     def finish(self, partition: str) -> None:
         """The file is complete."""
-        self.flush(partition, 0)
+        with _writing(self._file_of(partition)):
+            file = self._files[partition]
+            file.cut(file.flush())
 
     def close(self) -> None:
         """Close the files; what was not flushed may be lost."""

@@ -1,4 +1,4 @@
-"""A file that only grows, cut to the length that its checkpoint knows."""
+"""A file that grows from the length that its checkpoint knows, whoever has written behind it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,19 @@ MAX_WAITING = 1 << 20
 
 
 class AppendFile:
-    """Bytes for the end of a file: kept here until there are many of them, or they are flushed.
+    """Bytes for a file: kept here until there are many of them, or they are flushed.
 
     Parameters
     ----------
     path : Path
         Made if it is missing.
+    length : int, optional
+        Where to go on; None = behind what is there.
+
+    Attributes
+    ----------
+    length : int
+        Bytes up to the end of what was written out by this object.
 
     Raises
     ------
@@ -23,12 +30,15 @@ class AppendFile:
 
     Notes
     -----
-    What waits is never written by closing the file, so whoever has to give it up writes nothing
-    behind its new owner's back. Thread rule: one thread at a time.
+    Whoever goes on from a checkpoint writes the same bytes again as were written behind it. So
+    those are kept and written over: a process that was frozen, lost the file unawares and has just
+    covered them by a checkpoint of its own is right, too. The file is cut where something else
+    comes. What waits is never written by closing the file. Thread rule: one thread at a time.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    def __init__(self, path: Path, length: int | None = None) -> None:
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self.length = self.size if length is None else length
         self._waiting: list[bytes] = []
         self._n_waiting = 0
 
@@ -38,8 +48,9 @@ class AppendFile:
         return os.fstat(self._file).st_size
 
     def cut(self, length: int) -> None:
-        """Forget everything behind this length."""
+        """Forget everything behind this length, and go on there."""
         os.ftruncate(self._file, length)
+        self.length = length
 
     def write(self, data: bytes) -> None:
         """Take bytes; after an error they were not taken."""
@@ -49,10 +60,10 @@ class AppendFile:
         self._n_waiting += len(data)
 
     def flush(self) -> int:
-        """Return when everything is on the disk, with the length of the file."""
+        """Return when everything is on the disk, with the length up to there."""
         self._write_out()
         os.fsync(self._file)
-        return self.size
+        return self.length
 
     def close(self) -> None:
         """Close the file; what waits is forgotten."""
@@ -61,10 +72,16 @@ class AppendFile:
 
     def _write_out(self) -> None:
         """Write what waits; what could not be written waits on, from the very byte."""
-        left = memoryview(b"".join(self._waiting))
+        data = b"".join(self._waiting)
+        there = os.pread(self._file, len(data), self.length)
+        if not data.startswith(there):
+            os.ftruncate(self._file, self.length)
+        left = memoryview(data)
         try:
             while left:
-                left = left[os.write(self._file, left) :]
+                n = os.pwrite(self._file, left, self.length)
+                self.length += n
+                left = left[n:]
         finally:
             self._waiting = [bytes(left)] if left else []
             self._n_waiting = len(left)

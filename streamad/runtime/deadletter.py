@@ -32,7 +32,7 @@ class DeadLetterFile:
 
     Notes
     -----
-    :meth:`flush` returns the length of the file; a restart truncates to the length that the
+    :meth:`flush` returns the length of the file; a restart goes on at the length that the
     checkpoint holds, so a row that is refused again is written once. ``raw``, where the source
     keeps it, is in base64.
     """
@@ -71,7 +71,7 @@ class DeadLetterFile:
                     "or start in an empty folder"
                 )
             if length:
-                os.truncate(path, length)
+                self._files[partition] = AppendFile(path, length)
             else:
                 path.unlink(missing_ok=True)
 

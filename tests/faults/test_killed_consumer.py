@@ -109,12 +109,12 @@ def test_a_frozen_member_does_no_harm_when_it_wakes(broker, tmp_path, sinks, n_z
                 second.stop()
         first.until(scene.is_done, "it goes on alone")
         first.stop()
-    scene.check(once=False)
+    scene.check()
 
 
 @pytest.mark.parametrize("point", POINTS if LONG else ["after_flush"])
 def test_a_member_frozen_in_its_checkpoint_does_no_harm_when_it_wakes(broker, tmp_path, point):
-    """What it writes after it woke is what its successor has written, too: files may repeat it."""
+    """What it writes after it woke is what its successor has written, too, at the same places."""
     scene = Scene(
         broker, tmp_path, Plant(n_steps=600), MANY_WRITERS,
         program=(*RUNNER, "stops"), source__session_timeout="2s", runtime__batch_rows=100,
@@ -129,7 +129,7 @@ def test_a_member_frozen_in_its_checkpoint_does_no_harm_when_it_wakes(broker, tm
             second.until(scene.is_done, "both go on")
             first.stop()
             second.stop()
-    scene.check(once=False)
+    scene.check()
 
 
 def test_a_broker_that_stands_still_is_waited_for(broker, tmp_path):
@@ -187,4 +187,4 @@ def test_members_that_come_and_go_do_not_show(broker, tmp_path, seconds):
     members[0].until(scene.is_done, "all rows are consumed")
     for member in members:
         member.stop()
-    scene.check(once=False)
+    scene.check()

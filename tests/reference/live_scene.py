@@ -119,15 +119,13 @@ class Scene:
             process.until(self.is_done, "all rows are consumed")
             process.stop()
 
-    def check(self, *, once: bool = True, timeout_s: float = 60.0) -> None:
+    def check(self, *, timeout_s: float = 60.0) -> None:
         """Compare with a run over the same topic that nobody troubles.
 
         Parameters
         ----------
-        once : bool
-            Whether files, too, must have every event exactly once; otherwise they may repeat it.
         timeout_s : float
-            For the calm run.
+            For the run that nobody troubles.
         """
         config, alerts = self._make("calm")
         self._calm_alerts = alerts
@@ -140,7 +138,7 @@ class Scene:
             process.stop()
         calm, tried = config.parent, self._config.parent
         if "jsonl" in self._sinks:
-            self._compare("jsonl", jsonl_events(calm), jsonl_events(tried), once=once)
+            self._compare("jsonl", jsonl_events(calm), jsonl_events(tried), once=True)
         if "kafka" in self._sinks:
             self._compare("kafka", self._read(alerts), self._read(self._alerts), once=False)
         if "kafka_transactional" in self._sinks:

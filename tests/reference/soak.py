@@ -27,8 +27,7 @@ from reference.live_scene import Scene
 from reference.soak_watch import Watch
 from reference.web_receiver import Receiver
 
-SINKS = ("sqlite", "kafka")
-"""Those that several members may share; a file has one writer."""
+SINKS = ("jsonl", "sqlite", "kafka")
 SESSION_S = 3.0
 POISON = (
     b"{",
@@ -159,7 +158,7 @@ class Soak:
             calm run, or events from those of a backtest.
         """
         refused = self._refused()
-        self.scene.check(once=False, timeout_s=60 + self._load.seconds)
+        self.scene.check(timeout_s=60 + self._load.seconds)
         calm = set(self.scene.calm_events())
         self._equal("webhook", _bodies(calm, unsuppressed=True), self._posted())
         self._equal("backtest", _bodies(self._backtested()), _bodies(calm))
