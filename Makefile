@@ -5,18 +5,15 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
 PACKAGING := pyproject.toml requirements.lock
 
-.PHONY: demo test test-kafka lint bench test-base clean
+.PHONY: demo test lint bench test-base clean
 
 demo: $(VENV)/.base
 	$(BIN)/streamad demo
 
+# Apache Kafka runs beside nothing but its own tests: some of them watch the clock.
 test: $(VENV)/.all
-	$(BIN)/python -m pytest -n auto
-
-# What needs Apache Kafka (Java 17, Maven), Postgres, Alertmanager and promtool; without them it fails.
-test-kafka: $(VENV)/.all
-	STREAMAD_REQUIRE_KAFKA=1 STREAMAD_REQUIRE_SERVERS=1 $(BIN)/python -m pytest \
-		tests/integration tests/faults tests/connectors tests/web
+	$(BIN)/python -m pytest -n auto -m "not kafka"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m kafka
 
 lint: $(VENV)/.all
 	$(BIN)/ruff check

@@ -37,7 +37,7 @@ app = group(
         "auto_envvar_prefix": "STREAMAD",
     },
 )
-command(app, "demo", "streamad demo", "streamad demo --out demo-out --report")(demo.demo_command)
+command(app, "demo", *demo.EXAMPLES)(demo.demo_command)
 command(app, "backtest", *backtest.EXAMPLES)(backtest.backtest_command)
 command(app, "run", *RUN_EXAMPLES)(run_command)
 command(app, "evaluate", *evaluate.EXAMPLES)(evaluate.evaluate_command)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streamad.cli.console import settings
+from streamad.cli.demo_config import FILE_CONFIG, PIPELINE
+from streamad.cli.demo_words import day, judged_from, line_of, say, score, verdict
 from streamad.cli.incidents import (
     HOUR_NS,
     KNOWN,
@@ -33,39 +34,11 @@ if TYPE_CHECKING:
     from streamad.reporting.episodes import Episode
     from streamad.runtime.telemetry import Progress
 
-PIPELINE = "water-flow"
-
-CONFIG = """\
-# Written by `streamad demo`; copy it before you change it.
-#
-# The series: {n_rows:,} hourly values of the water flow in a pipeline branch, Italy, March to May
-# 2022, donated by Tecnojest s.r.l.; a copy of the file that comes with the library river (BSD-3).
-version: 1
-pipeline: {pipeline}
-
-source:
-  type: csv
-  path: {path}
-  time: Time
-  series: branch-1
-
-detectors:
-  - type: fusion                 # the default detector: nine members, each on its own scale
-    params:
-      # Rows that fit scales and windows and are not judged. The default of 1000 suits months of
-      # rows; here it would be six weeks. Three days see every hour of the day three times. It
-      # matters: a warm-up that is longer than that runs into the first incident and learns it as
-      # ordinary, and the table at the end of the demo shows what becomes of the others then.
-      warm_up: 72
-    # The fused score counts standard deviations above what is ordinary: five of them. The default,
-    # spot, learns its line from 512 further scores: too many here.
-    threshold: {{type: fixed, value: 5}}
-
-alerts:
-  open: {{ratio: 1.0, for: 1}}   # one hour is enough: an hour is the shortest event of interest
-  close: {{ratio: 1.0}}            # an episode ends under the line, not only well under it
-  merge_gap: 3h                  # calm of less than three hours does not end an episode
-"""
+EXAMPLES = (
+    "streamad demo",
+    "streamad demo --out demo-out --report",
+    "streamad demo --kafka --kill",
+)
 
 VARIANTS = (
     ("a lower line, 3.5 instead of 5", "detectors.0.threshold.value=3.5"),
@@ -85,10 +58,50 @@ def demo_command(
         ),
     ] = True,
     speed: Annotated[
-        str, typer.Option(help="max, or hours of data a second, such as 50, to watch it happen.")
-    ] = "max",
+        str | None,
+        typer.Option(
+            help="max (the default without --kafka), or hours of data a second, such as 50, to "
+            "watch it happen."
+        ),
+    ] = None,
+    kafka: Annotated[
+        bool,
+        typer.Option(
+            "--kafka",
+            help="Through Kafka: rows into a topic, `streamad run` out of it. On a broker of its "
+            "own (extra 'broker'), or on the one that you name: --kafka HOST:PORT.",
+        ),
+    ] = False,
+    brokers: Annotated[
+        str | None,
+        typer.Argument(metavar="[HOST:PORT]", help="With --kafka: a broker without passwords."),
+    ] = None,
+    kill: Annotated[
+        bool,
+        typer.Option(
+            "--kill",
+            help="With --kafka: kill the consumer at random moments, and prove that no alert is "
+            "lost or duplicated.",
+        ),
+    ] = False,
+    kills: Annotated[int, typer.Option(min=1, help="How many times, with --kill.")] = 10,
+    seed: Annotated[int | None, typer.Option(help="Of the random moments.")] = None,
 ) -> None:
     """Replay a real series and say what was found and missed; no set-up, no network."""
+    if kafka:
+        from streamad.cli.demo_kafka import Wish, kafka_demo
+
+        pace = None if speed is None else pace_of(speed) or math.inf
+        kafka_demo(Wish(out, brokers, pace, kills if kill else 0, seed))
+        return
+    if brokers is not None or kill:
+        given = "--kill" if brokers is None else repr(brokers)
+        raise ConfigError(f"{given} goes with --kafka only: streamad demo --kafka [HOST:PORT]")
+    _replay(out, speed or "max", browser=browser)
+
+
+def _replay(out: Path, speed: str, *, browser: bool) -> None:
+    """The demonstration without a broker."""
     from streamad.backtest import backtest
     from streamad.cli.backtest import write_run_report
     from streamad.config import load_config
@@ -106,11 +119,11 @@ def demo_command(
     report = write_run_report(config, out, result.rows)
     episodes = read_episodes(out / "alerts.jsonl", keep=10_000).strongest
     ratios = Ratios.read(out / "scores.parquet")
-    _verdict(series, *outcomes(KNOWN, episodes, ratios))
-    _judged_from(ratios)
+    verdict(series, *outcomes(KNOWN, episodes, ratios))
+    judged_from(ratios)
     _variants(config_path)
     seconds = time.perf_counter() - began
-    _say(f"\n{result.rows:,} hours in {seconds:.1f} s, pages and tables included.")
+    say(f"\n{result.rows:,} hours in {seconds:.1f} s, pages and tables included.")
     _costs()
     _paths(out)
     _next(out)
@@ -142,7 +155,7 @@ class Teller:
     def __call__(self, progress: Progress) -> None:
         """Tell what is new, then wait for the clock."""
         for event in self._events():
-            _say(_line(event, self.series))
+            say(line_of(event, self.series))
         if self.pace is not None and progress.watermark_ns is not None:
             hours = (progress.watermark_ns - self.series.times[0]) / HOUR_NS
             wait = self._began + hours / self.pace - time.perf_counter()
@@ -187,7 +200,7 @@ def _prepare(out: Path, series: Series) -> Path:
         )
     data, config = out / "water-flow.csv", out / "pipeline.yaml"
     quoted = json.dumps(str(data).replace("$", "$$"))
-    text = CONFIG.format(n_rows=len(series.times), pipeline=PIPELINE, path=quoted)
+    text = FILE_CONFIG.format(n_rows=len(series.times), path=quoted)
     try:
         out.mkdir(parents=True, exist_ok=True)
         data.write_bytes(series.path.read_bytes())
@@ -202,8 +215,8 @@ def _prepare(out: Path, series: Series) -> Path:
 def _intro(series: Series) -> None:
     import streamad
 
-    first, last = _day(series.times[0]), _day(series.times[-1])
-    _say(
+    first, last = day(series.times[0]), day(series.times[-1])
+    say(
         f"streamad {streamad.__version__} demo: water flow in a pipeline branch, {first} to {last} "
         f"2022\n{len(series.times):,} hourly values, real, from Italy (donated by Tecnojest; comes "
         "with river, BSD-3).\nThe engine of `streamad backtest`; no network, nothing leaves this "
@@ -211,91 +224,14 @@ def _intro(series: Series) -> None:
     )
 
 
-def _line(event: dict[str, Any], series: Series) -> str:
-    """One event in plain words."""
-    from streamad.reporting.words import duration
-
-    when, start = _ns(event["detected_at"]), _ns(event["start"])
-    if event["event"] == "resolve":
-        told = f"lasted {duration(_ns(event['end']) - start)}"
-        ratio = f"peak {event['peak']['score_ratio']:.1f} × line"
-    else:
-        told = f"flow {series.at(when):.1f} l/s, {series.day_before(start):.1f} the day before"
-        ratio = f"{event['score_ratio']:.1f} × line"
-    level = _painted(f"{event['severity']:<9}", event["severity"])
-    line = f"  {_time(when)}  {event['event'].upper():<8} {level} {told:<41} {ratio}"
-    return f"{line}\n{'':17}{_why(event)}" if event["event"] == "open" else line
-
-
-def _why(event: dict[str, Any]) -> str:
-    """The members that drove an alert, the reason of the first, and what was forecast."""
-    members = event["members"]
-    who = ", ".join(f"{part['name']} {part['share']:.0%}" for part in members[:3])
-    expected = [part["expected"] for part in event["contributions"] if part["expected"] is not None]
-    told = f"; {expected[0]:.1f} l/s was the forecast" if expected else ""
-    return f"why: {members[0]['reason']} ({who}){told}"
-
-
-def _verdict(series: Series, found: Sequence[Outcome], false: Sequence[Episode]) -> None:
-    """The incident table, misses and false alarms included."""
-    from streamad.reporting.words import count, duration
-
-    _say("\nWhat is known to have happened, and what became of it:\n")
-    for outcome in found:
-        incident = outcome.incident
-        what = (
-            f"{incident.what} to {series.extreme(incident):.0f} l/s for "
-            f"{duration(incident.lasted_ns)}"
-        )
-        if outcome.found:
-            late = (outcome.episodes[0].start_ns - incident.start_ns) // HOUR_NS
-            told = "at its first hour" if late == 0 else f"{count(abs(late), 'hour')} "
-            told += "" if late == 0 else "after it began" if late > 0 else "before it began"
-        else:
-            told = outcome.why
-        word = "found" if outcome.found else "MISSED"
-        _say(f"  {_time(incident.start_ns)}  {what:<26} {word:<7} {told}")
-    _say(f"\n  {_score(found, false)}")
-    _say(f"  {_under_alert(found, false)}")
-    for episode in false:
-        _say(f"  false alarm: {_time(episode.start_ns)}, {episode.summary}")
-
-
-def _under_alert(found: Sequence[Outcome], false: Sequence[Episode]) -> str:
-    """Hours in episodes beside hours of incidents: what the finds cost in attention."""
-    starts = {episode.start_ns: episode for one in found for episode in one.episodes}
-    episodes = [*starts.values(), *false]
-    hours = sum((episode.end_ns - episode.start_ns) // HOUR_NS + 1 for episode in episodes)
-    known = sum(one.incident.lasted_ns for one in found) // HOUR_NS
-    return f"{len(episodes)} alerts held for {hours} hours; the incidents lasted {known}."
-
-
-def _judged_from(ratios: Ratios) -> None:
-    """How the warm-up lies to the first incident, which it must not swallow."""
-    from streamad.reporting.words import count
-
-    first = ratios.first_ns
-    if first is not None:
-        early = (KNOWN[0].start_ns - first) // HOUR_NS
-        told = f"{count(abs(early), 'hour')} {'before' if early >= 0 else 'after'}"
-        _say(f"  Judged from {_time(first)} on, {told} the first incident began.")
-
-
-def _score(found: Sequence[Outcome], false: Sequence[Episode]) -> str:
-    from streamad.reporting.words import count
-
-    n = sum(outcome.found for outcome in found)
-    return f"{n} of {len(found)} known incidents found, {count(len(false), 'false alarm')}."
-
-
 def _variants(config_path: Path) -> None:
     """The same run with one setting changed, since settings decide more than detectors."""
     from streamad.config import load_config
 
-    _say("\nHow much hangs on the settings (each run anew, one change in pipeline.yaml):\n")
+    say("\nHow much hangs on the settings (each run anew, one change in pipeline.yaml):\n")
     for words, override in VARIANTS:
         found, false = _try(load_config(config_path, overrides=[override]))
-        _say(f"  {words:<42} {_score(found, false)}")
+        say(f"  {words:<42} {score(found, false)}")
 
 
 def _try(config: Config) -> tuple[list[Outcome], list[Episode]]:
@@ -315,14 +251,14 @@ def _costs() -> None:
     from streamad.detectors.fusion import PRESETS, Fusion
 
     told = ", ".join(f"{preset} {Fusion(preset).state_bytes() / 1000:.0f} kB" for preset in PRESETS)
-    _say(
+    say(
         f"fusion takes about {Fusion.info.cost_us:g} µs of one core a row with its default preset; "
         f"state of a series: {told}."
     )
 
 
 def _paths(out: Path) -> None:
-    _say("")
+    say("")
     for label, name in (
         ("report", "report.html"),
         ("scores", "scores.parquet"),
@@ -330,7 +266,7 @@ def _paths(out: Path) -> None:
         ("config", "pipeline.yaml"),
         ("data", "water-flow.csv"),
     ):
-        _say(f"  {label:<8} {out / name}")
+        say(f"  {label:<8} {out / name}")
 
 
 def next_commands(out: Path) -> list[tuple[str, str]]:
@@ -349,9 +285,9 @@ def next_commands(out: Path) -> list[tuple[str, str]]:
 def _next(out: Path) -> None:
     commands = next_commands(out)
     width = max(len(command) for command, _ in commands)
-    _say("\nnext:")
+    say("\nnext:")
     for command, purpose in commands:
-        _say(f"  {command:<{width}}   # {purpose}")
+        say(f"  {command:<{width}}   # {purpose}")
 
 
 def _has_screen() -> bool:
@@ -360,33 +296,3 @@ def _has_screen() -> bool:
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
     )
     return shown and sys.stdout.isatty()
-
-
-def _say(text: str) -> None:
-    if not settings().quiet:
-        typer.echo(text, color=_use_color())
-
-
-def _use_color() -> bool:
-    """True if standard output takes colour."""
-    wanted = settings().color
-    if wanted != "auto":
-        return wanted == "always"
-    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
-
-
-def _painted(text: str, severity: str) -> str:
-    return typer.style(text, fg="red" if severity == "critical" else "yellow", bold=True)
-
-
-def _ns(text: str) -> int:
-    return int(datetime.fromisoformat(text).timestamp()) * 10**9
-
-
-def _time(time_ns: int) -> str:
-    return f"{datetime.fromtimestamp(time_ns / 1e9, UTC):%d %b %H:%M}"
-
-
-def _day(time_ns: int) -> str:
-    when = datetime.fromtimestamp(time_ns / 1e9, UTC)
-    return f"{when.day} {when:%B}"

@@ -105,11 +105,12 @@ class Ratios:
     ratio: Floats
 
     @classmethod
-    def read(cls, path: Path) -> Ratios:
-        """The columns of a score table of one series."""
+    def read(cls, path: Path, series: str | None = None) -> Ratios:
+        """The columns of a score table, of this series if there are several."""
         import pyarrow.parquet as pq
 
-        table = pq.read_table(path, columns=["time", "ratio"])
+        wanted = None if series is None else [("series", "==", series)]
+        table = pq.read_table(path, columns=["time", "ratio"], filters=wanted)
         times = table["time"].to_numpy().astype("datetime64[ns]").astype(np.int64)
         return cls(times, table["ratio"].to_numpy())
 

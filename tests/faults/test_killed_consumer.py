@@ -64,6 +64,7 @@ def test_a_kill_at_any_point_does_not_show_in_any_sink(broker, tmp_path, point, 
     killed_in_turn(broker, tmp_path, sinks, [point] * 2)
 
 
+@pytest.mark.any_broker
 @pytest.mark.parametrize("sinks", [EVERY, TRANSACTIONAL] if LONG else [EVERY], ids=lambda s: s[-1])
 def test_kills_at_random_moments_do_not_show(broker, tmp_path, sinks):
     """Most of them while rows come, some while the process starts or joins its group."""
@@ -86,6 +87,7 @@ def test_kills_at_random_moments_do_not_show(broker, tmp_path, sinks):
     scene.check()
 
 
+@pytest.mark.any_broker
 @pytest.mark.parametrize("n_zombies", [3 if LONG else 1])
 @pytest.mark.parametrize("sinks", [MANY_WRITERS, TRANSACTIONAL] if LONG else [MANY_WRITERS])
 def test_a_frozen_member_does_no_harm_when_it_wakes(broker, tmp_path, sinks, n_zombies):
@@ -112,6 +114,7 @@ def test_a_frozen_member_does_no_harm_when_it_wakes(broker, tmp_path, sinks, n_z
     scene.check()
 
 
+@pytest.mark.any_broker
 @pytest.mark.parametrize("point", POINTS if LONG else ["after_flush"])
 def test_a_member_frozen_in_its_checkpoint_does_no_harm_when_it_wakes(broker, tmp_path, point):
     """What it writes after it woke is what its successor has written, too, at the same places."""
@@ -132,6 +135,7 @@ def test_a_member_frozen_in_its_checkpoint_does_no_harm_when_it_wakes(broker, tm
     scene.check()
 
 
+@pytest.mark.any_broker
 def test_a_broker_that_stands_still_is_waited_for(broker, tmp_path):
     scene = Scene(broker, tmp_path, Plant(n_steps=800), runtime__batch_rows=100)
     scene.fill(400)
@@ -161,6 +165,7 @@ def test_a_broker_that_dies_and_comes_back_is_waited_for(broker, tmp_path, sinks
     scene.check()
 
 
+@pytest.mark.any_broker
 @pytest.mark.parametrize("seconds", [120 if LONG else 8])
 def test_members_that_come_and_go_do_not_show(broker, tmp_path, seconds):
     """Up to three of them; some leave in good order, some are killed."""

@@ -31,6 +31,9 @@ class Broker(ABC):
         Security settings of the clients.
     """
 
+    producing: Mapping[str, Any] = {}
+    """Settings of the producer, such as a broker may need."""
+
     def __init__(self, client: Mapping[str, Any] | None = None) -> None:
         self.process: subprocess.Popen[bytes] | None = None
         self._client = dict(client or {})
@@ -91,7 +94,8 @@ class Broker(ABC):
     def producer(self) -> Any:
         """A producer, made on first use."""
         if self._producer is None:
-            self._producer = self._keep(KafkaProducer(linger_ms=5, **self._settings()))
+            settings = {"linger_ms": 5, **self._settings(), **self.producing}
+            self._producer = self._keep(KafkaProducer(**settings))
         return self._producer
 
     def create_topic(self, name: str, partitions: int = 1, **configs: str) -> str:

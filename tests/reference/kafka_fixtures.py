@@ -46,7 +46,7 @@ _folders: list[Path] = []
 @cache
 def _broker() -> Broker:
     if lacking_kafka():
-        broker: Broker = TansuBroker(_folders[0])
+        broker: Broker = TansuBroker()
     else:
         require_kafka()
         broker = RealKafka(_folders[0])

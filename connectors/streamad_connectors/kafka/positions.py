@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,9 @@ from kafka import TopicPartition
 
 from streamad.core.errors import ConfigError, ConnectorError
 from streamad.core.protocols import DataGap
+
+SETTLE_S = 2.0
+"""For so long an end of the log before what was read already is not believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,7 @@ def find_places(
     timeout_ms = round(1000 * timeout_s)
     partitions = list(wishes)
     first = consumer.beginning_offsets(partitions, timeout_ms=timeout_ms)
-    end = consumer.end_offsets(partitions, timeout_ms=timeout_ms)
+    end = _ends(consumer, wishes, timeout_ms)
     timed = {
         partition: starts[partition].time_ms
         for partition, wish in wishes.items()
@@ -145,6 +149,19 @@ def find_places(
                 partition, wish, first[partition], end[partition], stop_on_gap=stop_on_gap
             )
     return places
+
+
+def _ends(
+    consumer: Any, wishes: Mapping[TopicPartition, int | None], timeout_ms: int
+) -> dict[TopicPartition, int]:
+    """Ends of the logs; a broker that leads a partition since a moment may tell less at first."""
+    deadline = time.monotonic() + SETTLE_S
+    while True:
+        end: dict[TopicPartition, int] = consumer.end_offsets(list(wishes), timeout_ms=timeout_ms)
+        behind = [p for p, wish in wishes.items() if wish is not None and wish > end[p]]
+        if not behind or time.monotonic() > deadline:
+            return end
+        time.sleep(0.2)
 
 
 def _compare(

@@ -79,6 +79,7 @@ def test_a_partition_is_revoked_and_checkpointed_before_it_is_handed_over(broker
     assert not second.heard(Lost)
 
 
+@pytest.mark.any_broker
 def test_an_idle_group_comes_to_rest(broker, team, assignor):
     _, come, members, _ = team
     for _ in range(3):
@@ -90,6 +91,7 @@ def test_an_idle_group_comes_to_rest(broker, team, assignor):
     assert [len(member.heard(Assigned)) for member in members] == before
 
 
+@pytest.mark.any_broker
 def test_a_cooperative_group_keeps_what_stays(broker, open_source):
     topic = broker.create_topic("keeps", N_PARTITIONS)
     state = {}

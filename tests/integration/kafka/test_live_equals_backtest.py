@@ -69,6 +69,7 @@ def by_series(lines):
     return found
 
 
+@pytest.mark.any_broker
 @pytest.mark.parametrize(
     ("detectors", "plant", "lag"),
     [

@@ -34,6 +34,7 @@ def test_rows_come_with_series_time_value_and_offset(broker, open_source):
     assert (batch.offset(0), batch.next_offset) == (2, 5)
 
 
+@pytest.mark.any_broker
 def test_nothing_is_read_before_it_is_sought(broker, open_source):
     topic = broker.create_topic("unsought")
     broker.produce(topic, records(range(5)))
@@ -73,6 +74,7 @@ def test_a_snapshot_beats_the_start(broker, open_source):
     assert reader.values() == [3.0, 4.0]
 
 
+@pytest.mark.any_broker
 def test_a_paused_partition_is_silent_until_it_is_resumed(broker, open_source):
     topic = broker.create_topic("pause", 2)
     for partition in range(2):
@@ -87,6 +89,7 @@ def test_a_paused_partition_is_silent_until_it_is_resumed(broker, open_source):
     reader.until(lambda: len(reader.rows) == 6)
 
 
+@pytest.mark.any_broker
 def test_a_commit_is_seen_by_others_and_refused_for_what_is_not_ours(broker, open_source):
     topic = broker.create_topic("commit")
     broker.produce(topic, records(range(5)))
@@ -108,6 +111,7 @@ def test_the_lag_is_what_was_not_polled(broker, open_source):
     assert reader.source.lag() == {f"{topic}/0": 6}
 
 
+@pytest.mark.any_broker
 def test_a_record_that_cannot_be_read_is_refused_with_its_bytes(broker, open_source):
     topic = broker.create_topic("refused")
     good = records(range(2))
@@ -158,6 +162,7 @@ def test_an_empty_partition_tells_where_it_begins(broker, open_source):
     assert (len(batch), batch.next_offset) == (0, 0)
 
 
+@pytest.mark.any_broker
 def test_a_snapshot_of_nothing_is_a_snapshot(broker, open_source):
     topic = broker.create_topic("nothing-yet")
     broker.produce(topic, records(range(3)))
@@ -256,6 +261,7 @@ def test_the_fetch_of_an_odd_offset_is_refused(broker, open_source):
             source.seek(name, offset)
 
 
+@pytest.mark.any_broker
 def test_a_closed_source_is_silent(broker, open_source):
     topic = broker.create_topic("closed")
     broker.produce(topic, records(range(3)))
