@@ -340,12 +340,27 @@ class DataGap:
     detail: str
 
 
-SourceEvent = Assigned | Revoked | Lost | DataGap
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What comes next was decided by what lay there just now, and stands in the identity.
+
+    A checkpoint before the first row of it makes the same rows come after a crash.
+    """
+
+    partitions: tuple[str, ...]
+
+
+SourceEvent = Assigned | Revoked | Lost | DataGap | Settled
 
 
 @runtime_checkable
 class Source(Protocol):
-    """Rows of partitions, in a reproducible order."""
+    """Rows of partitions, in a reproducible order.
+
+    A source without an end may say more, by name: ``begin(partition)`` starts one that has no
+    snapshot, in place of ``seek`` to 0; ``recall(identity)``, before ``seek``, takes on the
+    identity of the snapshot, where it grows with what is read.
+    """
 
     @property
     def schema(self) -> Schema:

@@ -26,6 +26,7 @@ from streamad.core.protocols import (
     DataGap,
     DeadLetter,
     Revoked,
+    Settled,
     Sink,
     Source,
     SourceEvent,
@@ -221,6 +222,8 @@ class Engine:
                 moved.update(event.partitions)
             elif isinstance(event, DataGap):
                 self._report_gap(event)
+            elif isinstance(event, Settled):
+                self._keep_order([name for name in event.partitions if name in self._held])
             else:
                 revoked = isinstance(event, Revoked)
                 self._count_rebalance("revoke" if revoked else "lost", event.partitions)
@@ -244,6 +247,7 @@ class Engine:
             self._open_outputs(name, None, None)
             self._begin(name)
         else:
+            self._recall(checkpoint)
             held.restore(checkpoint, self._source.identity)
             self._open_outputs(name, checkpoint.meta["sinks"], checkpoint.meta["dead_letter"])
             self._source.seek(name, held.next_offset)
@@ -296,6 +300,12 @@ class Engine:
             )
         return found
 
+    def _recall(self, checkpoint: Checkpoint) -> None:
+        """Lead a source whose identity grows back to what it was."""
+        recall = getattr(self._source, "recall", None)
+        if recall is not None:
+            recall(checkpoint.meta["source"])
+
     def _begin(self, name: str) -> None:
         """Nothing was read yet: start where the source says, or at its first row."""
         begin = getattr(self._source, "begin", None)
@@ -320,6 +330,13 @@ class Engine:
         if left:
             self.telemetry.checkpoints["skipped"] += 1
             log.warning("given back without a checkpoint: %s; their next owner replays", left)
+
+    def _keep_order(self, names: Sequence[str]) -> None:
+        """The source has decided what comes next: keep that before the first row of it."""
+        held = [self._held[name] for name in names]
+        for part in held:
+            part.dirty = True
+        self._checkpointer.attempt(held)
 
     def _report_gap(self, gap: DataGap) -> None:
         self.telemetry.gaps += 1

@@ -9,7 +9,7 @@ from reference.live import ROWS, assert_same, batches, table
 
 from streamad.core.data import Reject
 from streamad.core.errors import ConfigError, DataLost, StateError
-from streamad.core.protocols import Assigned, CommitResult, DataGap, Lost, Revoked
+from streamad.core.protocols import Assigned, CommitResult, DataGap, Lost, Revoked, Settled
 from streamad.runtime.checkpoints import FileStateStore
 from streamad.testing.fakes import ListSink, LiveSource
 
@@ -209,6 +209,41 @@ def test_a_topic_that_was_made_again_is_refused(live, state):
     other.topic_id = "two"
     with pytest.raises(StateError, match="the source has changed"):
         live(source=other, store=store).run()
+
+
+class Growing(LiveSource):
+    """A source whose identity grows with every poll, and is recalled."""
+
+    recalled = None
+
+    @property
+    def identity(self):
+        return {"polls": self.polls if self.recalled is None else self.recalled["polls"]}
+
+    def recall(self, identity):
+        self.calls.append(("recall", identity))
+        self.recalled = identity
+
+
+def test_what_a_source_has_settled_is_kept_before_its_first_row(live, state):
+    store, saved = state(), []
+    save = store.save
+    store.save = lambda made: saved.append((made.next_offset, made.meta["source"])) or save(made)
+    live(
+        source=Growing(batches(("p",)), script={5: [Settled(("p",))]}),
+        store=store, settings={"checkpoint_every_s": 1e9},
+    ).run()  # fmt: skip
+    assert (200, {"polls": 5}) in saved
+
+
+def test_an_identity_that_grows_is_recalled_from_the_snapshot(live, state):
+    store = state()
+    live(source=Growing(batches()), store=store, polls=6).run()
+    again = live(source=Growing(batches()), store=store)
+    again.run()
+    recalls = [call for call in again.source.calls if call[0] == "recall"]
+    assert recalls == [("recall", {"polls": 6})] * 2
+    assert again.source.calls.index(recalls[0]) < again.source.calls.index(("seek", "p", 300))
 
 
 def test_a_crash_before_the_first_checkpoint_skips_nothing(live, state):
