@@ -44,6 +44,16 @@ def lenient_cast(column: pa.Array, kind: pa.DataType) -> pa.Array:
     return pa.concat_arrays([lenient_cast(column[:half], kind), lenient_cast(column[half:], kind)])
 
 
+def kind_of_texts(cells: pa.Array, decimal: str) -> pa.DataType:
+    """Type of most cells: numbers, text, or null where all are missing."""
+    numbers, bad = parse_numbers(cells, pa.float64(), decimal)
+    n_numbers = len(cells) - numbers.null_count
+    n_texts = 0 if bad is None else int(bad.sum())
+    if n_numbers == n_texts == 0:
+        return pa.null()
+    return pa.float64() if n_numbers > n_texts else pa.string()
+
+
 def parse_numbers(
     column: pa.Array, kind: pa.DataType, decimal: str = "."
 ) -> tuple[pa.Array, Flags | None]:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from streamad.core.errors import ConfigError, DecodeError
-from streamad_connectors.cells import parse_numbers
+from streamad_connectors.cells import kind_of_texts
 from streamad_connectors.columns import Options, one_of_each
-from streamad_connectors.csv_text import CheckedText, read_head
-from streamad_connectors.file_source import FileSource
+from streamad_connectors.csv_text import CheckedText, as_text, read_head
+from streamad_connectors.feed import Feed
+from streamad_connectors.file_source import FILE_OPTIONS, FileSource
 from streamad_connectors.files import PinnedFile, find_files, stem_of
+from streamad_connectors.finished import FinishedFiles
+from streamad_connectors.growing_csv import GrowingCsv
 from streamad_connectors.times import TimeUnit
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
@@ -59,6 +62,12 @@ class CsvSource(FileSource):
         False = there is no header line and columns are named ``c0``, ``c1`` and so on.
     decimal : {".", ","}
         Decimal mark.
+    follow : bool
+        Rows that come later are read as they come, for ``streamad run``: appended to files, or
+        in new ones. Time and values must be named.
+        There is no merge by time then, see :class:`.following.Following`.
+    on_gap : {"resume", "stop"}
+        What the engine does when rows of a file were gone before they were read.
 
     Raises
     ------
@@ -75,6 +84,10 @@ class CsvSource(FileSource):
     start of the file. Cost: about 250 ns a row with one channel.
     """
 
+    INSIDE_STATE: ClassVar[tuple[str, ...]] = (
+        *FILE_OPTIONS, "time_format", "delimiter", "header", "decimal",
+    )  # fmt: skip
+
     def __init__(
         self,
         path: str,
@@ -90,17 +103,24 @@ class CsvSource(FileSource):
         delimiter: str | None = None,
         header: bool = True,
         decimal: Literal[".", ","] = ".",
+        follow: bool = False,
+        on_gap: Literal["resume", "stop"] = "resume",  # noqa: ARG002  (for the engine)
     ) -> None:
         if decimal not in {".", ","}:
             raise ConfigError(f"decimal must be . or , but is {decimal!r}")
-        self._csv_tables = [
-            CsvTable(
-                file, delimiter, header=header, decimal=decimal, text=(time_format and time, key)
-            )
-            for file in find_files(path, SUFFIXES)
-        ]
         options = Options(time, key, values, layout, series, time_unit, timezone, time_format)
-        super().__init__(self._csv_tables, options, stem_of(path), decimal)
+        self._csv_tables: list[CsvTable] = []
+        feed: Feed
+        if follow:
+            feed = GrowingCsv(path, options, delimiter=delimiter, header=header, decimal=decimal)
+        else:
+            text = (time_format and time, key)
+            self._csv_tables = [
+                CsvTable(file, delimiter, header=header, decimal=decimal, text=text)
+                for file in find_files(path, SUFFIXES)
+            ]
+            feed = FinishedFiles(self._csv_tables, options, stem_of(path), decimal)
+        super().__init__(feed)
 
     @property
     def bytes_total(self) -> int:
@@ -146,7 +166,7 @@ class CsvTable:
             name: _texts(cells) for name, cells in zip(self._written, columns, strict=True)
         }
         self.types = {
-            name: pa.string() if name in text else _kind(cells, decimal)
+            name: pa.string() if name in text else kind_of_texts(cells, decimal)
             for name, cells in self._head.items()
         }
 
@@ -204,13 +224,7 @@ class CsvTable:
                 column_names=None if self._header else list(self._written.values()),
             ),
             pa_csv.ParseOptions(delimiter=self.delimiter),
-            pa_csv.ConvertOptions(
-                check_utf8=False,
-                include_columns=written,
-                column_types=dict.fromkeys(written, pa.string()),
-                null_values=[""],
-                strings_can_be_null=True,
-            ),
+            as_text(written),
         )
 
     @contextmanager
@@ -237,13 +251,3 @@ class CsvTable:
 def _texts(cells: Sequence[str]) -> pa.Array:
     """Cells as text, null where there is none."""
     return pa.array([cell or None for cell in cells], pa.string())
-
-
-def _kind(cells: pa.Array, decimal: str) -> pa.DataType:
-    """Type of most cells: numbers, text, or null where all are missing."""
-    numbers, bad = parse_numbers(cells, pa.float64(), decimal)
-    n_numbers = len(cells) - numbers.null_count
-    n_texts = 0 if bad is None else int(bad.sum())
-    if n_numbers == n_texts == 0:
-        return pa.null()
-    return pa.float64() if n_numbers > n_texts else pa.string()

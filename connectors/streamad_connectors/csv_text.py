@@ -7,7 +7,11 @@ import csv
 import gzip
 import io
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
 
 from streamad.core.errors import ConfigError, ConnectorError, DecodeError
 from streamad_connectors.files import PinnedFile
@@ -173,6 +177,24 @@ def read_head(file: PinnedFile, delimiter: str | None, *, header: bool) -> Head:
     names = rows.pop(0) if header else [f"c{i}" for i in range(len(rows[0]))]
     fitting = [row for row in rows if len(row) == len(names)]
     return Head(cut, names, fitting, is_empty=complete and not rows)
+
+
+def cut_names(line: str, delimiter: str | None, *, header: bool) -> tuple[str, list[str]]:
+    """Delimiter and column names that the first line of a file gives; see :func:`read_head`."""
+    cut = delimiter or _sniff([line])
+    names = next(csv.reader([line], delimiter=cut))
+    return cut, names if header else [f"c{i}" for i in range(len(names))]
+
+
+def as_text(columns: Sequence[str]) -> pa_csv.ConvertOptions:
+    """These columns, as they stand in the file, as text; an empty cell is null."""
+    return pa_csv.ConvertOptions(
+        check_utf8=False,
+        include_columns=columns,
+        column_types=dict.fromkeys(columns, pa.string()),
+        null_values=[""],
+        strings_can_be_null=True,
+    )
 
 
 def _sniff(lines: list[str]) -> str:

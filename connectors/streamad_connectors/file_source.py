@@ -1,125 +1,97 @@
-"""The verbs of a source over finished files; formats differ in their :class:`.columns.Table`."""
+"""The verbs of a source over files; what is read, and in which order, is up to its feed."""
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from streamad.core.data import Batch, Reject, Schema
 from streamad.core.errors import ConfigError
-from streamad.core.protocols import Assigned, CommitResult, SourceEvent
-from streamad_connectors.columns import Options, Table, make_layout
-from streamad_connectors.merge import Stream, merge
+from streamad.core.protocols import Assigned, CommitResult, DataGap, Settled, SourceEvent
+from streamad_connectors.feed import Feed, Found, Gap, Order
 from streamad_connectors.pieces import NO_ROWS, Piece
-from streamad_connectors.rows import RowReader
-from streamad_connectors.times import END_NS, SECOND_NS
 
 log = logging.getLogger(__name__)
 
 PARTITION = "files"
+FILE_OPTIONS = (
+    "path", "time", "key", "values", "layout", "series", "time_unit", "timezone", "follow",
+)  # fmt: skip
+"""Options of every file source that decide what its rows are."""
+
 MAX_REJECTS = 65_536
 """Refused rows that wait for :meth:`FileSource.rejects` before poll goes on."""
 
-PIECE_ROWS = 65_536
-PIECE_CELLS = 1 << 20
-MERGE_CELLS = 1 << 22
-"""Numbers in hand: of a single file, and of all files that are merged."""
-
-
-@dataclass(slots=True)
-class _Group:
-    """Files that overlap in time, by index; no other file does."""
-
-    tables: list[int]
-    starts: list[int]
-    end_ns: int | None
-    n_rows: int | None
+LOOK_S = 0.1
+"""Between two looks at files that grow, while a poll waits."""
 
 
 class FileSource:
-    """Rows of finished files in the order of their times, as one partition.
+    """Rows of files, as one partition.
 
     Parameters
     ----------
-    tables : sequence of Table
-        In the order that decides between rows of the same time.
-    options : Options
-    default_series : str
-        Name of the series where there is neither a key nor a name.
-    decimal : str
-        Decimal mark of numbers that come as text.
-
-    Raises
-    ------
-    ConfigError
-        If the columns do not fit.
+    feed : Feed
 
     Notes
     -----
-    The offset of a row is its index in the merged order; refused rows have one too. Files that do
-    not overlap in time are read one after the other and skipped as a whole by seek; within a
-    single file seek skips row groups. Only files that overlap are merged, see
-    :func:`.merge.merge`. Thread rule: one thread at a time.
+    The offset of a row is its index in reading order; refused rows have one too. What a feed has to
+    say beside its rows becomes an event of a poll that gives none: all rows before it have been
+    processed by then. Thread rule: one thread at a time.
     """
 
-    def __init__(
-        self, tables: Sequence[Table], options: Options, default_series: str, decimal: str = "."
-    ) -> None:
-        self._tables = tuple(tables)
-        self._layout = make_layout(options, tables, default_series)
-        self._schema = Schema(self._layout.channels)
-        names = self._layout.names or (None,) * len(tables)
-        self._readers = [
-            RowReader(self._layout, self._schema, table, name, decimal)
-            for table, name in zip(tables, names, strict=True)
-        ]
-        wanted = [self._layout.time.name] if self._layout.time else []
-        wanted += [self._layout.key] if self._layout.key else []
-        self._columns = (*wanted, *self._layout.values)
-        self._groups = self._make_groups()
-        self._total_rows: int | None = 0
-        for group in self._groups:
-            self._total_rows = _sum(self._total_rows, group.n_rows)
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
         self._announced = self._paused = self._closed = False
         self._rejects: list[Reject] = []
-        self._pieces: Generator[Piece, None, None] | None = None
+        self._events: list[SourceEvent] = []
+        self._found: Generator[Found, None, None] | None = None
         self._goto(0)
 
     @property
     def schema(self) -> Schema:
         """Channels and series of every batch; series are appended while reading."""
-        return self._schema
+        return self._feed.schema
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """Name, size and time of change of every file."""
-        files = [table.file for table in self._tables]
-        return {"files": [[Path(f.path).name, f.size, f.mtime_ns] for f in files]}
+        """What must be the same when reading goes on; of growing files, how far they were read."""
+        return self._feed.identity
+
+    def recall(self, identity: Mapping[str, Any]) -> None:
+        """Take on the identity of an earlier life, where it grows with what is read.
+
+        Raises
+        ------
+        StateError
+            If it is none of such a source.
+        """
+        self._stop_reading()
+        self._feed.recall(identity)
 
     @property
     def total_rows(self) -> int | None:
-        """Rows of all files, refused ones included; None where the format does not say."""
-        return self._total_rows
+        """Rows of all files, refused ones included; None where that is not known."""
+        return self._feed.total_rows
 
     @property
     def n_infinite(self) -> int:
         """Infinite values read so far; they count as missing."""
-        return sum(reader.n_infinite for reader in self._readers)
+        return self._feed.n_infinite
 
     def events(self) -> Sequence[SourceEvent]:
-        """The one partition, at the first call."""
+        """The one partition, at the first call; then what was found between the rows."""
+        found, self._events = self._events, []
         if self._announced:
-            return []
+            return found
         self._announced = True
-        return [Assigned((PARTITION,))]
+        return [Assigned((PARTITION,)), *found]
 
-    def poll(self, timeout_s: float, max_rows: int) -> Sequence[Batch]:  # noqa: ARG002
+    def poll(self, timeout_s: float, max_rows: int) -> Sequence[Batch]:
         """At most one batch: the rows asked for, or fewer where a piece of the file ends.
 
         Raises
@@ -129,21 +101,21 @@ class FileSource:
         ConnectorError
             If a file was changed or cannot be read.
         """
-        if self._paused or self._closed or max_rows < 1:
+        if self._paused or self._closed or max_rows < 1 or self._tell():
             return []
-        if not self._pass_refused():
+        if not self._wait_for_row(time.monotonic() + timeout_s):
             return []
         first = self._next
         part = self._advance(min(max_rows, len(self._piece) - self._row))
         good = part.accepted()
         self._pass_refused()
         if good is None and self._next == first + len(part):
-            return [Batch(self._schema, part.codes, part.times, part.values, PARTITION, self._next)]
+            return [Batch(self.schema, part.codes, part.times, part.values, PARTITION, self._next)]
         rows = slice(None) if good is None else good
         offsets = np.arange(first, first + len(part))[rows]
         return [
             Batch(
-                self._schema,
+                self.schema,
                 part.codes[rows],
                 part.times[rows],
                 part.values[rows],
@@ -173,8 +145,10 @@ class FileSource:
             )
         self._goto(offset)
 
-    def commit(self, offsets: Mapping[str, int]) -> CommitResult:  # noqa: ARG002
-        """Files keep no position."""
+    def commit(self, offsets: Mapping[str, int]) -> CommitResult:
+        """Files keep no position; what leads back behind these offsets is forgotten."""
+        if PARTITION in offsets:
+            self._feed.forget(offsets[PARTITION])
         return CommitResult.OK
 
     def pause(self, partitions: Iterable[str]) -> None:
@@ -187,11 +161,10 @@ class FileSource:
 
     def lag(self) -> Mapping[str, int | None]:
         """Rows not yet polled; None where the format does not say."""
-        total = self.total_rows
-        return {PARTITION: None if total is None else max(0, total - self._next)}
+        return {PARTITION: self._feed.lag(self._next)}
 
     def exhausted(self) -> bool:
-        """True when all rows were polled."""
+        """True when all rows were polled and no more will come."""
         return self._ended
 
     def close(self) -> None:
@@ -200,6 +173,7 @@ class FileSource:
             log.warning("%s infinite values counted as missing", self.n_infinite)
         self._closed = True
         self._stop_reading()
+        self._feed.close()
 
     def _goto(self, offset: int) -> None:
         self._stop_reading()
@@ -208,22 +182,43 @@ class FileSource:
         self._piece = NO_ROWS
         self._row = 0
         self._ended = False
+        self._notice: Order | Gap | None = None
 
     def _stop_reading(self) -> None:
-        if self._pieces is not None:
-            self._pieces.close()
-            self._pieces = None
+        if self._found is not None:
+            self._found.close()
+            self._found = None
+
+    def _tell(self) -> bool:
+        """Make an event of what was found between the rows; False if it was nothing."""
+        notice, self._notice = self._notice, None
+        if isinstance(notice, Gap):
+            self._events.append(DataGap(PARTITION, self._next, self._next + 1, notice.detail))
+            self._next += 1
+        elif notice is not None:
+            self._events.append(Settled((PARTITION,)))
+        return notice is not None
+
+    def _wait_for_row(self, deadline: float) -> bool:
+        """True as soon as there is a row that is accepted; False at the end or the deadline."""
+        while not self._pass_refused():
+            left = deadline - time.monotonic()
+            if self._ended or self._notice is not None or self._rejects or left <= 0:
+                return False
+            time.sleep(min(left, LOOK_S))
+        return True
 
     def _pass_refused(self) -> bool:
-        """Move on to the next row that is accepted; False at the end, or if too many are refused.
+        """Move on to the next row that is accepted; False if there is none, or too many refused.
 
         So the position behind a batch covers the refused rows that follow it.
         """
-        while not self._ended and len(self._rejects) < MAX_REJECTS:
+        while len(self._rejects) < MAX_REJECTS:
             if self._row == len(self._piece):
                 piece = self._next_piece()
-                self._ended = piece is None
                 self._piece, self._row = piece or NO_ROWS, 0
+                if piece is None:
+                    return False
                 continue
             stop = self._row
             while stop in self._piece.faults:
@@ -234,14 +229,26 @@ class FileSource:
         return False
 
     def _next_piece(self) -> Piece | None:
-        """The next rows; after an error the next call reads them again."""
-        if self._pieces is None:
-            self._pieces = self._read_from(self._next)
+        """The next rows; None where there are none before something else.
+
+        After an error the next call reads them again.
+        """
+        if self._ended or self._notice is not None:
+            return None
+        if self._found is None:
+            self._found = self._feed.read_from(self._next)
         try:
-            return next(self._pieces, None)
+            found = next(self._found)
+        except StopIteration:
+            self._ended = True
+            return None
         except Exception:
             self._stop_reading()
             raise
+        if isinstance(found, Order | Gap):
+            self._notice = found
+            return None
+        return found
 
     def _advance(self, n_rows: int) -> Piece:
         """The next rows of the piece in hand; those refused are remembered."""
@@ -253,98 +260,3 @@ class FileSource:
         self._row += n_rows
         self._next += n_rows
         return part
-
-    def _read_from(self, offset: int) -> Generator[Piece, None, None]:
-        """All pieces from an offset on."""
-        left = offset
-        for group in self._groups:
-            if group.n_rows is not None and left >= group.n_rows:
-                left -= group.n_rows
-                continue
-            piece_rows = self._piece_rows(len(group.tables))
-            if len(group.tables) == 1:
-                row, left = divmod(left, self._layout.width)
-                pieces = self._read(group.tables[0], piece_rows, row)
-            else:
-                streams = [
-                    Stream(start, partial(self._read, index, piece_rows))
-                    for index, start in zip(group.tables, group.starts, strict=True)
-                ]
-                pieces = merge(streams, piece_rows * self._layout.width)
-            try:
-                for piece in pieces:
-                    if left < len(piece):
-                        yield piece.cut(left, len(piece)) if left else piece
-                    left = max(0, left - len(piece))
-            finally:
-                pieces.close()
-
-    def _read(self, index: int, piece_rows: int, row: int) -> Generator[Piece, None, None]:
-        """Pieces of one file from a row on."""
-        batches = self._tables[index].batches(self._columns, row, piece_rows)
-        try:
-            for batch in batches:
-                yield self._readers[index].piece(batch, row)
-                row += batch.num_rows
-        finally:
-            batches.close()
-
-    def _piece_rows(self, n_files: int) -> int:
-        width = len(self._layout.values) + 2
-        cells = PIECE_CELLS if n_files == 1 else MERGE_CELLS // n_files
-        return max(64, min(PIECE_ROWS, cells // width))
-
-    def _make_groups(self) -> list[_Group]:
-        """Files by the times that they cover."""
-        spans = []
-        for index, table in enumerate(self._tables):
-            if table.n_rows != 0:
-                start, end = self._span(table)
-                spans.append((start, index, end))
-        groups: list[_Group] = []
-        for start, index, end in sorted(spans, key=lambda span: span[:2]):
-            n = self._tables[index].n_rows
-            rows = None if n is None else n * self._layout.width
-            if groups and _overlaps(groups[-1], start, index):
-                group = groups[-1]
-                group.tables.append(index)
-                group.starts.append(start)
-                group.end_ns = _latest(group.end_ns, end)
-                group.n_rows = _sum(group.n_rows, rows)
-            else:
-                groups.append(_Group([index], [start], end, rows))
-        for group in groups:
-            order = sorted(range(len(group.tables)), key=group.tables.__getitem__)
-            group.tables, group.starts = (
-                [found[i] for i in order] for found in (group.tables, group.starts)
-            )
-        return groups
-
-    def _span(self, table: Table) -> tuple[int, int | None]:
-        """Where the times of a file begin and end; None = unknown."""
-        time = self._layout.time
-        if time is None:
-            return 0, None if table.n_rows is None else (table.n_rows - 1) * SECOND_NS
-        bounds = table.bounds(time.name)
-        if bounds is not None:
-            times, bad = time.read(bounds)
-            start, end = times.tolist()
-            low, high = (False, False) if bad is None else bad.tolist()
-            return (time.first_ns if low else start), (END_NS if high else end)
-        times, bad = time.read(table.head(time.name))
-        good = times if bad is None else times[~bad]
-        return int(good.min()) if len(good) else time.first_ns, None
-
-
-def _overlaps(group: _Group, start: int, index: int) -> bool:
-    if group.end_ns is None or start < group.end_ns:
-        return True
-    return start == group.end_ns and index < max(group.tables)
-
-
-def _sum(one: int | None, other: int | None) -> int | None:
-    return None if one is None or other is None else one + other
-
-
-def _latest(one: int | None, other: int | None) -> int | None:
-    return None if one is None or other is None else max(one, other)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
@@ -80,22 +81,29 @@ def find_files(path: str, suffixes: Sequence[str]) -> list[PinnedFile]:
         raise ConfigError("path must name a file, a folder or a glob pattern, got nothing")
     if os.path.isfile(path):
         return [_pin(path, {})]
-    if os.path.isdir(path):
-        root = Path(path)
-        names = [
-            str(found) for found in root.rglob("*") if found.name.lower().endswith(tuple(suffixes))
-        ]
-        expected = f"no file in it ends in {' or '.join(suffixes)}"
-    elif _WILD & set(path):
-        root = _fixed_part(path)
-        names = glob.glob(path, recursive=True)
-        expected = "the pattern matches no file"
-    else:
-        raise ConfigError(f"there is no file or folder {path}: check the path")
-    names = sorted(name for name in names if os.path.isfile(name) and not _hidden(name, root))
+    names, root = _names(path, suffixes)
+    if not names and os.path.isdir(path):
+        raise ConfigError(
+            f"there is nothing to read at {path}: no file in it ends in {' or '.join(suffixes)}"
+        )
+    if not names and _WILD & set(path):
+        raise ConfigError(f"there is nothing to read at {path}: the pattern matches no file")
     if not names:
-        raise ConfigError(f"there is nothing to read at {path}: {expected}")
+        raise ConfigError(f"there is no file or folder {path}: check the path")
     return [_pin(name, _hive(name, root)) for name in names]
+
+
+def present_files(path: str, suffixes: Sequence[str]) -> list[PinnedFile]:
+    """As :func:`find_files`, but none is no error, nor is one that goes away meanwhile."""
+    if os.path.isfile(path):
+        names, root = [path], Path(path).parent
+    else:
+        names, root = _names(path, suffixes)
+    found = []
+    for name in names:
+        with suppress(ConnectorError):
+            found.append(_pin(name, _hive(name, root)))
+    return found
 
 
 def stem_of(path: str) -> str:
@@ -114,6 +122,17 @@ def stem_of(path: str) -> str:
     for suffix in (".gz", ".csv", ".tsv", ".txt", ".parquet", ".pq"):
         name = name.removesuffix(suffix)
     return name or Path(path).name
+
+
+def _names(path: str, suffixes: Sequence[str]) -> tuple[list[str], Path]:
+    """Files that a folder or a pattern means, sorted, and the folder below which they are."""
+    if os.path.isdir(path):
+        root, ends = Path(path), tuple(suffixes)
+        names = [str(found) for found in root.rglob("*") if found.name.lower().endswith(ends)]
+    else:
+        root = _fixed_part(path)
+        names = glob.glob(path, recursive=True) if _WILD & set(path) else []
+    return sorted(n for n in names if os.path.isfile(n) and not _hidden(n, root)), root
 
 
 def _pin(path: str, partitions: Mapping[str, str | None]) -> PinnedFile:

@@ -19,8 +19,8 @@ from streamad_connectors.columns import FILE_KEY, Table, missing_column
 from streamad_connectors.csv_file import SUFFIXES as CSV_SUFFIXES
 from streamad_connectors.csv_file import CsvTable
 from streamad_connectors.files import PinnedFile, find_files
-from streamad_connectors.parquet_file import SUFFIXES as PARQUET_SUFFIXES
-from streamad_connectors.parquet_file import ParquetTable
+from streamad_connectors.parquet_table import SUFFIXES as PARQUET_SUFFIXES
+from streamad_connectors.parquet_table import ParquetTable
 from streamad_connectors.times import TimeColumn, family_of, likely_units, make_time_column
 
 LOOKED_AT = 20

@@ -48,6 +48,11 @@ class RowReader:
         self._name = name
         self.n_infinite = 0
 
+    @property
+    def n_channels(self) -> int:
+        """Channels of a piece."""
+        return len(self._layout.channels)
+
     def piece(self, batch: pa.RecordBatch, row: int) -> Piece:
         """Rows of a batch that begins at this row of the file.
 

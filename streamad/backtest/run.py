@@ -103,6 +103,11 @@ def backtest(
     """
     from streamad import config as configuration
 
+    if config.source.options.get("follow"):
+        raise ConfigError(
+            "source.follow: a backtest reads to the end of its data, and there is none here: leave "
+            "it out (--set source.follow=false), or use `streamad run`"
+        )
     folder = Path(out)
     mark = configuration.fingerprint(config)
     if not overwrite:

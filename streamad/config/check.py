@@ -118,15 +118,6 @@ class _Checker:
 
     def _source(self, wanted: Any) -> Any:
         """A source, and what takes the rows that it refuses."""
-        if isinstance(wanted, dict) and "follow" in wanted and not self._can_follow(wanted):
-            self.complain(
-                ("source", "follow"),
-                "source.follow: a source of this type is read to its end, rows that come later are "
-                "not followed",
-                "leave it out, or let the rows come through a broker",
-                of_key=True,
-            )
-            wanted = {key: value for key, value in wanted.items() if key != "follow"}
         if not isinstance(wanted, dict) or "dead_letter" not in wanted:
             return self._plugin("source", wanted, ("source",))
         own = {key: value for key, value in wanted.items() if key != "dead_letter"}
@@ -135,16 +126,6 @@ class _Checker:
         if letters is not None:
             letters = self._plugin("dead_letter", letters, ("source", "dead_letter"))
         return {**done, "dead_letter": letters}
-
-    def _can_follow(self, wanted: dict[str, Any]) -> bool:
-        """True unless a source of that type is there and has no such option."""
-        name = wanted.get("type")
-        if name not in plugin_names("streamad.sources"):
-            return True
-        made_by = self._load("source", name, ("source",))
-        if made_by is None:
-            return True
-        return any(f.alias == "follow" for f in options_model(made_by).model_fields.values())
 
     def _plugin(self, what: str, wanted: Any, place: Place) -> Any:
         if not isinstance(wanted, dict) or not isinstance(wanted.get("type"), str):

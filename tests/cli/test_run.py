@@ -226,6 +226,48 @@ def test_snapshots_of_another_configuration_end_with_five(streamad, plant, tmp_p
     assert "were made by the configuration" in ended.err
 
 
+def flow(tmp_path, n_rows=300):
+    path = tmp_path / "flow.csv"
+    rows = "".join(f"{1_700_000_000 + k},{k % 7}\n" for k in range(n_rows))
+    path.write_text("t,flow\n" + rows)
+    return {"type": "csv", "path": str(path), "time": "t", "values": ["flow"]}
+
+
+def test_files_that_are_not_followed_are_read_to_their_end(streamad, plant, tmp_path):
+    config = plant(source=flow(tmp_path))
+    ended = streamad("run", config)
+    assert ended.code == 0
+    assert "300 rows in" in ended.err
+    assert streamad("run", config).code == 0
+    assert offsets(tmp_path) == {"files": 300}
+    flow(tmp_path, 301)
+    again = streamad("run", config)
+    assert again.code == 5
+    assert "the source has changed since the snapshot" in again.err
+
+
+def test_rows_that_were_lost_end_with_four_where_the_configuration_says_so(
+    streamad, plant, process, tmp_path
+):
+    source = {**flow(tmp_path), "follow": True}
+    with process("run", plant(source=source)) as running:
+        wait_for(lambda: offsets(tmp_path) == {"files": 300})
+        running.send_signal(signal.SIGTERM)
+        running.communicate(timeout=60)
+    assert running.returncode == 0
+    flow(tmp_path, 100)
+    ended = streamad("run", plant(source={**source, "on_gap": "stop"}))
+    assert ended.code == 4
+    assert "truncated or written anew" in ended.err
+    assert "set on_gap: resume to go on behind them" in ended.err
+
+
+def test_a_backtest_does_not_follow(streamad, plant, tmp_path):
+    ended = streamad("backtest", plant(source={**flow(tmp_path), "follow": True}))
+    assert ended.code == 2
+    assert "source.follow: a backtest reads to the end of its data" in ended.err
+
+
 @pytest.mark.parametrize(
     "arguments", [["run", "a", "--workers", "3", "-x"], ["run", "a", "--workers=3", "-x"]]
 )

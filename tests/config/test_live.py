@@ -64,7 +64,11 @@ def test_how_the_process_runs_does_not_change_the_fingerprint(write, good):
     assert (other.web.port, other.runtime.workers) == (9000, 3)
 
 
-def test_files_cannot_be_followed_and_that_is_said(write, good, refusal):
-    told = refusal(write(good.replace("time: ts", "time: ts, follow: true")))
-    assert "rows that come later are not followed" in told
-    assert "1 error" in told
+def test_files_can_be_followed_and_what_to_do_about_gaps_touches_no_state(write, good):
+    followed = good.replace("time: ts", "time: ts, values: [flow], follow: true")
+    resumes = load_config(write(followed))
+    stops = load_config(write(followed.replace("follow: true", "follow: true, on_gap: stop"), "b"))
+    assert resumes.source.options["follow"]
+    assert stops.source.options["on_gap"] == "stop"
+    assert fingerprint(resumes) == fingerprint(stops)
+    assert fingerprint(resumes) != fingerprint(load_config(write(good, "c")))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reference.tables import START_NS, merge_order, read, stamps, write
-from streamad_connectors import file_source
+from streamad_connectors import file_source, finished
 from streamad_connectors.parquet_file import ParquetSource
 
 from streamad.core.data import Schema
@@ -276,10 +276,8 @@ def test_rows_of_files_that_follow_each_other_are_skipped_as_whole_files(tmp_pat
         write(tmp_path / f"{day}.parquet", {"time": stamps(seconds), "v": np.arange(100.0)})
     source = ParquetSource(str(tmp_path), time="time")
     asked = []
-    batches = file_source.RowReader.piece
-    monkeypatch.setattr(
-        file_source.RowReader, "piece", lambda *a: asked.append(a[2]) or batches(*a)
-    )
+    batches = finished.RowReader.piece
+    monkeypatch.setattr(finished.RowReader, "piece", lambda *a: asked.append(a[2]) or batches(*a))
     source.seek("files", 350)
     assert source.poll(0, 10)[0].times[0] == START_NS + 350 * 10**9
     assert asked == [50]
@@ -294,7 +292,7 @@ def test_trailing_refused_rows_lie_before_the_next_offset(tmp_path):
 
 def test_many_refused_rows_are_handed_over_in_parts(tmp_path, monkeypatch):
     monkeypatch.setattr(file_source, "MAX_REJECTS", 10)
-    monkeypatch.setattr(file_source, "PIECE_ROWS", 64)
+    monkeypatch.setattr(finished, "PIECE_ROWS", 64)
     path = write(tmp_path / "x.parquet", {"time": stamps([None] * 300 + [5]), "v": np.arange(301)})
     source = ParquetSource(path, time="time")
     assert source.poll(0, 100) == []
