@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 
@@ -70,6 +70,8 @@ class AlertmanagerSink:
     one is put aside and never sent again. Suppressed alerts are not sent. A thread of the sink
     sends; thread rule for its methods: one thread at a time.
     """
+
+    INSIDE_STATE: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,

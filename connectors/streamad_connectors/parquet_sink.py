@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +26,12 @@ SHARE = "share_"
 GROUP_ROWS = 1 << 18
 GROUP_CELLS = 1 << 22
 _PARTS_KEY = b"streamad.parts"
+_NOBODY = "0" * 12
+"""The writer before the first part."""
+_NAME = re.compile(
+    r"(?P<prefix>.+)-(?P<number>\d{6,})-(?P<before>[0-9a-f]{12})-(?P<writer>[0-9a-f]{12})\.parquet"
+)
+_FOREIGN_S = 3600.0
 
 
 class ParquetScoreSink:
@@ -38,7 +46,7 @@ class ParquetScoreSink:
     ----------
     path : str
         The file; it appears when all partitions are finished. Until then its rows are in the folder
-        ``<path>.parts``, one file a checkpoint.
+        ``<path>.parts``, one file a checkpoint; :func:`parts_of` says which of them count.
 
     Raises
     ------
@@ -49,7 +57,13 @@ class ParquetScoreSink:
 
     Notes
     -----
-    The position in a checkpoint is the number of parts; going on from it deletes later ones.
+    A part is named by its partition, its number, its writer and the writer of the part before it;
+    a writer is one assignment of the partition. So two owners of a partition never touch the same
+    file, and the position in a checkpoint, the number of parts and the writer of the last one,
+    names them all. A part that no checkpoint names, left by a crash, stays beside them, of no
+    account, for an hour or until the file is complete: whoever wrote it may be frozen, with a
+    checkpoint in hand that names it.
+
     Finishing renames a single part and copies several, row group by row group. Memory: one row
     group, at most 262144 rows. Cost: about 100 ns a row. Thread rule: one thread at a time.
     """
@@ -60,15 +74,21 @@ class ParquetScoreSink:
         self._partitions: dict[str, _Partition] = {}
 
     def open(self, partition: str, position: Mapping[str, Any] | None) -> None:
-        """Begin a partition, or go on with it; what a checkpoint does not cover is deleted."""
-        n_parts = int(position["parts"]) if position else 0
+        """Begin a partition, or go on with the parts that a checkpoint names."""
         with _writing(self._path):
             if partition in self._partitions:
                 self._partitions[partition].abandon()
             if position is None:
                 self._path.unlink(missing_ok=True)
-            complete = _parts_of(self._path).get(partition) == n_parts
-            self._partitions[partition] = _Partition(self._folder, partition, n_parts, complete)
+            n_parts = int(position["parts"]) if position else 0
+            complete = _counts_in(self._path).get(partition) == n_parts
+            parts = [] if complete else parts_of(self._path, partition, position)
+            held = self._partitions[partition] = _Partition(
+                self._folder, partition, position, parts
+            )
+            held.complete = complete
+            _sweep(self._folder, "*.tmp")
+            _sweep(self._folder, f"{quote(partition, safe='')}-*.parquet", parts)
 
     def write(self, partition: str, scores: Sequence[ScoreRows], alerts: Sequence[Alert]) -> None:  # noqa: ARG002
         """Take score rows; alerts are not written."""
@@ -78,9 +98,9 @@ class ParquetScoreSink:
                     self._partitions[partition].add(rows)
 
     def flush(self, partition: str, next_offset: int) -> Mapping[str, Any]:  # noqa: ARG002
-        """Return when all rows are on the disk, with the number of parts."""
+        """Return when all rows are on the disk, with the number of parts and the last writer."""
         with _writing(self._path):
-            return {"parts": self._partitions[partition].flush()}
+            return self._partitions[partition].flush()
 
     def drop(self, partition: str) -> None:
         """Forget the rows that wait, and the part that is being written."""
@@ -111,7 +131,7 @@ class ParquetScoreSink:
     def _combine(self) -> None:
         """Make one file of all parts."""
         counts = {name: held.n_parts for name, held in self._partitions.items()}
-        paths = [path for name in sorted(counts) for path in self._partitions[name].paths()]
+        paths = [path for name in sorted(counts) for path in self._partitions[name].parts]
         if len(paths) == 1 and len(counts) == 1:
             os.replace(paths[0], self._path)
             _sync(self._path.parent)
@@ -136,16 +156,61 @@ class ParquetScoreSink:
         _sync(self._path.parent)
 
 
+def parts_of(
+    path: str | os.PathLike[str], partition: str, position: Mapping[str, Any] | None
+) -> list[Path]:
+    """Files with the rows of a partition up to a checkpoint, in order.
+
+    Parameters
+    ----------
+    path : path
+        That of the sink.
+    partition : str
+    position : mapping or None
+        Of the sink in the checkpoint.
+
+    Raises
+    ------
+    StateError
+        If one of them is gone.
+    """
+    n_parts = int(position["parts"]) if position else 0
+    if position is None or n_parts == 0:
+        return []
+    folder, prefix = Path(f"{path}.parts"), quote(partition, safe="")
+    named = [_NAME.fullmatch(found.name) for found in folder.glob(f"{prefix}-*.parquet")]
+    before = {
+        (int(match["number"]), match["writer"]): match["before"]
+        for match in named
+        if match and match["prefix"] == prefix
+    }
+    found: list[Path] = []
+    writer = str(position.get("writer"))
+    for number in reversed(range(n_parts)):
+        if (number, writer) not in before:
+            raise StateError(
+                f"the checkpoint has {n_parts} parts of scores, but number {number} of {writer} "
+                f"is gone from {folder}: start the run afresh"
+            )
+        found.append(folder / _name(prefix, number, before[number, writer], writer))
+        writer = before[number, writer]
+    return found[::-1]
+
+
 class _Partition:
     """Parts of one partition: the written ones, the open one, and the rows that wait."""
 
-    def __init__(self, folder: Path, name: str, n_parts: int, complete: bool) -> None:  # noqa: FBT001
-        self.n_parts = n_parts
+    def __init__(
+        self, folder: Path, name: str, position: Mapping[str, Any] | None, parts: Sequence[Path]
+    ) -> None:
+        self.n_parts = int(position["parts"]) if position else 0
+        self.parts = list(parts)
         self.finished = False
-        self.complete = complete
+        self.complete = False
+        self._last = str(position["writer"]) if self.n_parts and position else _NOBODY
         self._folder = folder
         self._name = name
-        self._mark = uuid4().hex[:12]
+        self._writer_id = uuid4().hex[: len(_NOBODY)]
         self._prefix = quote(name, safe="")
         self._shares: tuple[str, ...] = ()
         self._names = Schema(())
@@ -154,20 +219,6 @@ class _Partition:
         self._waiting: list[ScoreRows] = []
         self._n_waiting = 0
         self._writer: pq.ParquetWriter | None = None
-        for path in folder.glob(f"{self._prefix}-*"):
-            number, *rest = path.name.removeprefix(f"{self._prefix}-").split(".")
-            if number.isdigit() and (rest[-1] == "tmp" or int(number) >= n_parts):
-                path.unlink(missing_ok=True)
-        missing = [path for path in self.paths() if not path.exists()]
-        if missing and not complete:
-            raise StateError(
-                f"the checkpoint has {n_parts} parts of scores, but {missing[0]} is gone: start "
-                "the run afresh"
-            )
-
-    def paths(self) -> list[Path]:
-        """The written parts, in order."""
-        return [self._part(number) for number in range(self.n_parts)]
 
     def add(self, rows: ScoreRows) -> None:
         """Take rows; write a row group when there are enough."""
@@ -177,12 +228,12 @@ class _Partition:
         if self._n_waiting >= min(GROUP_ROWS, GROUP_CELLS // (7 + len(rows.channels))):
             self._write_group()
 
-    def flush(self) -> int:
-        """Close the part; the number of parts."""
+    def flush(self) -> Mapping[str, Any]:
+        """Close the part; the position behind it."""
         if self._waiting:
             self._write_group()
         self._end_part()
-        return self.n_parts
+        return {"parts": self.n_parts, "writer": self._last}
 
     def abandon(self) -> None:
         """Forget the open part."""
@@ -193,12 +244,12 @@ class _Partition:
             self._writer = None
         self._waiting.clear()
 
-    def _part(self, number: int) -> Path:
-        return self._folder / f"{self._prefix}-{number:06d}.parquet"
+    def _part(self) -> Path:
+        """The part that is open, under a name that no other owner of the partition gives."""
+        return self._folder / _name(self._prefix, self.n_parts, self._last, self._writer_id)
 
     def _temporary(self) -> Path:
-        """A name that no other owner of the partition has."""
-        return self._part(self.n_parts).with_suffix(f".{self._mark}.tmp")
+        return self._part().with_suffix(".tmp")
 
     def _write_group(self) -> None:
         waiting, self._waiting, self._n_waiting = self._waiting, [], 0
@@ -221,11 +272,13 @@ class _Partition:
             return
         self._writer.close()
         self._writer = None
-        temporary = self._temporary()
+        temporary, part = self._temporary(), self._part()
         _sync(temporary)
-        os.replace(temporary, self._part(self.n_parts))
+        os.replace(temporary, part)
         _sync(self._folder)
+        self.parts.append(part)
         self.n_parts += 1
+        self._last = self._writer_id
 
     def _table(self, waiting: Sequence[ScoreRows], schema: pa.Schema) -> pa.Table:
         series = np.concatenate([self._codes(rows) for rows in waiting])
@@ -303,7 +356,19 @@ def _widen(table: pa.Table, schema: pa.Schema) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _parts_of(path: Path) -> dict[str, int]:
+def _name(prefix: str, number: int, before: str, writer: str) -> str:
+    return f"{prefix}-{number:06d}-{before}-{writer}.parquet"
+
+
+def _sweep(folder: Path, pattern: str, keep: Sequence[Path] = ()) -> None:
+    """Delete what dead processes have left; a young file may be that of a living one."""
+    for left_over in {*folder.glob(pattern)}.difference(keep):
+        with suppress(FileNotFoundError):
+            if time.time() - left_over.stat().st_mtime > _FOREIGN_S:
+                left_over.unlink()
+
+
+def _counts_in(path: Path) -> dict[str, int]:
     """How many parts of each partition a finished file holds; nothing if there is none."""
     try:
         metadata = pq.read_schema(path).metadata or {}

@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from streamad.core.errors import (
     Backpressure,
@@ -47,7 +47,7 @@ class PostgresSink(SqlSink):
     password, password_file : str or None
         Beat a password in ``url``.
     pipeline : str
-        Names the rows of the table ``progress``.
+        Names the rows of the table ``progress``; a configuration gives that of its pipeline.
     timeout : str
         To connect, for one transaction, and for trying again.
 
@@ -62,6 +62,8 @@ class PostgresSink(SqlSink):
     MissingExtraError
         If psycopg is not installed.
     """
+
+    INSIDE_STATE: ClassVar[tuple[str, ...]] = ("pipeline",)
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ class SqliteSink(SqlSink):
     path : str
         The file; folders above it are made. Several processes may share it, on a local disk.
     pipeline : str
-        Names the rows of the table ``progress``.
+        Names the rows of the table ``progress``; a configuration gives that of its pipeline.
 
     Raises
     ------

@@ -7,7 +7,7 @@ import hmac
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import orjson
 
@@ -73,6 +73,8 @@ class WebhookSink(AlertDelivery):
     crash, with the same key. A thread of the sink sends as soon as alerts come; thread rule for its
     methods: one thread at a time.
     """
+
+    INSIDE_STATE: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,

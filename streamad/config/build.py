@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,15 +39,26 @@ def make_sinks(config: Config, folder: Path) -> list[Sink]:
         _make("streamad.sinks", "parquet", {"path": str(folder / "scores.parquet")}),
         _make("streamad.sinks", "jsonl", {"path": str(folder / "alerts.jsonl")}),
     ]
-    sinks += [_make("streamad.sinks", sink.type, sink.options) for sink in config.sinks]
-    return sinks
+    return sinks + _own_sinks(config)
 
 
 def make_live_sinks(config: Config) -> list[Sink]:
     """The sinks of a process that runs on: those of the configuration, or else standard output."""
     if not config.sinks:
         return [_make("streamad.sinks", "stdout", {})]
-    return [_make("streamad.sinks", sink.type, sink.options) for sink in config.sinks]
+    return _own_sinks(config)
+
+
+def _own_sinks(config: Config) -> list[Sink]:
+    """Those of the configuration; a sink that takes the name of the pipeline gets it."""
+    made = []
+    for sink in config.sinks:
+        takes = inspect.signature(load_plugin("streamad.sinks", sink.type)).parameters
+        options = dict(sink.options)
+        if "pipeline" in takes:
+            options["pipeline"] = options.get("pipeline") or config.pipeline
+        made.append(_make("streamad.sinks", sink.type, options))
+    return made
 
 
 def make_dead_letter(config: Config, folder: Path) -> DeadLetter:

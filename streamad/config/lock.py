@@ -28,19 +28,26 @@ def fingerprint(config: Config) -> str:
     In it: the name of the pipeline, source, window, detectors, thresholds and alerts with all
     defaults written out, the limits of the state (``ttl``, ``max_keys``), and the sinks, whose
     positions are part of a snapshot. Not in it: pace, places of state, logs, and secrets, so that
-    a new password keeps the state. Of a source whose class has ``INSIDE_STATE``, only those
-    options: not how it is reached, and not which of several processes this one is.
+    a new password keeps the state. Of a source, sink or dead letter whose class has
+    ``INSIDE_STATE``, only those options: not how it is reached, and not which of several processes
+    this one is.
     """
     document = _document(config)
-    source = document["source"]
-    inside = getattr(load_plugin("streamad.sources", config.source.type), "INSIDE_STATE", source)
-    kept = {"type", "dead_letter", *inside}
-    document["source"] = {key: value for key, value in source.items() if key in kept}
+    source, letters = document["source"], document["source"]["dead_letter"]
+    document["source"] = _inside("streamad.sources", source)
+    document["source"]["dead_letter"] = letters and _inside("streamad.dead_letters", letters)
+    document["sinks"] = [_inside("streamad.sinks", sink) for sink in document["sinks"]]
     for section in _OUTSIDE:
         del document[section]
     for key in ("dir", "every", "keep"):
         del document["state"][key]
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def _inside(group: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Type and options of a plugin that its state depends on."""
+    kept = getattr(load_plugin(group, options["type"]), "INSIDE_STATE", options)
+    return {key: value for key, value in options.items() if key in {"type", *kept}}
 
 
 def to_yaml(config: Config) -> str:

@@ -54,7 +54,7 @@ class Checkpointer:
         Returns
         -------
         bool
-            True if everything that there was to save is saved.
+            True if everything that there was to save is saved, and committed where a sink commits.
 
         Raises
         ------
@@ -84,7 +84,7 @@ class Checkpointer:
         Returns
         -------
         bool
-            True if everything that there was to save is saved.
+            True if everything that there was to save is saved, and committed where a sink commits.
 
         Raises
         ------
@@ -121,7 +121,7 @@ class Checkpointer:
         if saved:
             self._telemetry.saved(self._clock() - started, n_bytes)
         self._failed = 0
-        return complete
+        return complete and committed
 
     @contextmanager
     def _phase(self, name: str, **attributes: str | int) -> Iterator[None]:

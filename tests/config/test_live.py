@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import jsonschema
 import pytest
 
-from streamad.config import fingerprint, load_config, lock, make_dead_letter, make_live_sinks
+from streamad.config import (
+    config_from,
+    fingerprint,
+    load_config,
+    lock,
+    make_dead_letter,
+    make_live_sinks,
+)
 from streamad.config.schema import json_schema
 from streamad.runtime.deadletter import DeadLetterFile
 
@@ -72,3 +82,15 @@ def test_files_can_be_followed_and_what_to_do_about_gaps_touches_no_state(write,
     assert stops.source.options["on_gap"] == "stop"
     assert fingerprint(resumes) == fingerprint(stops)
     assert fingerprint(resumes) != fingerprint(load_config(write(good, "c")))
+
+
+def test_a_sink_that_keeps_the_name_of_the_pipeline_gets_it(tmp_path):
+    path = tmp_path / "alerts.db"
+    sink = {"type": "sqlite", "path": str(path)}
+    source = {"type": "parquet", "path": "x"}
+    (made,) = make_live_sinks(config_from({"pipeline": "plant", "source": source, "sinks": [sink]}))
+    made.open("rows/3", None)
+    made.flush("rows/3", 7)
+    made.close()
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("SELECT * FROM progress").fetchall() == [("plant", "rows", 3, 7)]

@@ -126,3 +126,39 @@ def test_members_of_a_group_share_a_state_however_they_reach_it(option, value, s
         for change in ({}, {option: value})
     )
     assert (fingerprint(one) == fingerprint(other)) is same
+
+
+TO_KAFKA = {"type": "kafka", "brokers": ["one:9092"], "topic": "alerts", "dead_letter": "bad.jsonl"}
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"brokers": ["two:9092"]}, True),
+        ({"dead_letter": "worse.jsonl"}, True),
+        ({"timeout": "3s"}, True),
+        ({"topic": "alarms"}, False),
+        ({"format": "cloudevents"}, False),
+    ],
+)
+def test_a_state_stays_good_however_its_sinks_are_reached(change, same):
+    pytest.importorskip("kafka")
+    one, other = (
+        config_from({"pipeline": "plant", "source": SOURCE, "sinks": [TO_KAFKA | more]})
+        for more in ({}, change)
+    )
+    assert (fingerprint(one) == fingerprint(other)) is same
+
+
+@pytest.mark.parametrize(("brokers", "topic", "same"), [("two", "bad", True), ("one", "b", False)])
+def test_a_state_stays_good_however_its_dead_letters_are_reached(brokers, topic, same):
+    pytest.importorskip("kafka")
+    made = [
+        {"type": "kafka", "brokers": [f"{broker}:9092"], "topic": name}
+        for broker, name in (("one", "bad"), (brokers, topic))
+    ]
+    one, other = (
+        config_from({"pipeline": "plant", "source": KAFKA | {"dead_letter": letters}})
+        for letters in made
+    )
+    assert (fingerprint(one) == fingerprint(other)) is same

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from streamad_connectors import parquet_sink
-from streamad_connectors.parquet_sink import ParquetScoreSink
+from streamad_connectors.parquet_sink import ParquetScoreSink, parts_of
 
 from streamad.core.data import ScoreRows
 from streamad.core.errors import ConnectorError, StateError
@@ -187,10 +189,43 @@ def test_what_was_not_flushed_leaves_nothing_behind(tmp_path, monkeypatch):
 
 def test_parts_that_are_gone_are_an_error(tmp_path):
     sink = ParquetScoreSink(str(tmp_path / "s.parquet"))
-    with pytest.raises(
-        StateError, match=r"checkpoint has 2 parts of scores, but .*000000.parquet is"
-    ):
-        sink.open("p", {"parts": 2})
+    with pytest.raises(StateError, match="checkpoint has 2 parts of scores, but number 1 of abc"):
+        sink.open("p", {"parts": 2, "writer": "abc"})
+
+
+def test_two_owners_of_a_partition_write_no_file_twice(tmp_path):
+    """The first one was frozen, lost the partition unawares, and covers its rows when it wakes."""
+    path = tmp_path / "s.parquet"
+    first, second = ParquetScoreSink(str(path)), ParquetScoreSink(str(path))
+    first.open("p", None)
+    first.write("p", [rows("d", 3)], [])
+    common = first.flush("p", 3)
+    second.open("p", common)
+    for sink, numbers in ((second, (3, 6)), (first, (3, 9))):
+        for start in range(*numbers, 3):
+            sink.write("p", [rows("d", 3, first=start)], [])
+            position = sink.flush("p", start + 3)
+        tables = [pq.read_table(part) for part in parts_of(path, "p", position)]
+        scores = pa.concat_tables(tables)["score"].to_pylist()
+        assert scores == [n + 0.5 for n in range(numbers[1])]
+    assert len(parts_of(path, "p", common)) == 1
+
+
+def test_parts_that_a_dead_owner_left_are_deleted_when_they_are_old(tmp_path):
+    path = tmp_path / "s.parquet"
+    dead = ParquetScoreSink(str(path))
+    dead.open("p", None)
+    dead.write("p", [rows("d", 3)], [])
+    common = dead.flush("p", 3)
+    dead.write("p", [rows("d", 3, first=3)], [])
+    left = parts_of(path, "p", dead.flush("p", 6))[-1]
+    ParquetScoreSink(str(path)).open("p", common)
+    assert left.exists()
+    os.utime(left, (0, 0))
+    os.utime(parts_of(path, "p", common)[0], (0, 0))
+    ParquetScoreSink(str(path)).open("p", common)
+    assert not left.exists()
+    assert len(parts_of(path, "p", common)) == 1
 
 
 def test_an_unwritable_path_is_an_error(tmp_path):

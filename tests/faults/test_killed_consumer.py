@@ -26,7 +26,7 @@ POINTS = tuple(point for point in CRASH_POINTS if point != "after_finish")
 RARE = ("after_commit", "after_prune")
 """Once a checkpoint; the others come once a batch, or once a partition that is saved."""
 TRANSACTIONAL = ("jsonl", "kafka_transactional")
-MANY_WRITERS = ("jsonl", "sqlite", "kafka")
+MANY_WRITERS = ("jsonl", "parquet", "sqlite", "kafka")
 SINGLE = [(sink,) for sink in (*EVERY, "kafka_transactional")]
 
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from reference.kafka_broker import RealKafka
 from reference.kafka_records import read_topic
 from reference.kafka_rows import BEGIN_MS, FORMAT
+from streamad_connectors.parquet_sink import parts_of
 
 from streamad.core.data import Arrays
 from streamad.core.slab import unnest, unpack_names
@@ -167,7 +168,7 @@ def _sink(kind: str, folder: Path, broker: RealKafka, topic: str | None) -> dict
     options: dict[str, dict[str, Any]] = {
         "jsonl": {"path": str(folder / "alerts-{partition}.jsonl")},
         "parquet": {"path": str(folder / "scores.parquet")},
-        "sqlite": {"path": str(folder / "alerts.db"), "pipeline": PIPELINE},
+        "sqlite": {"path": str(folder / "alerts.db")},
         "kafka": kafka,
         "kafka_transactional": kafka,
     }
@@ -200,8 +201,7 @@ def score_rows(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
     """Times and numbers of each series, bit for bit, in the order in which they were written."""
     found: dict[str, list[tuple[Any, ...]]] = {}
     whole = folder / "scores.parquet"
-    parts = sorted((folder / "scores.parquet.parts").glob("*.parquet"))
-    for path in [whole] if whole.exists() else parts:
+    for path in [whole] if whole.exists() else _covered_parts(folder):
         table = pq.read_table(path)
         names = table["series"].to_pylist()
         times = table["time"].cast(pa.int64()).to_pylist()
@@ -211,6 +211,17 @@ def score_rows(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
         ]
         for name, *row in zip(names, times, *numbers, strict=True):
             found.setdefault(name, []).append(tuple(row))
+    return found
+
+
+def _covered_parts(folder: Path) -> list[Path]:
+    """Files of scores that the newest snapshots name."""
+    found: list[Path] = []
+    for path in _newest_snapshots(folder).values():
+        held = read_checkpoint(path)
+        for position in held.meta["sinks"]:
+            if "parts" in position:
+                found += parts_of(folder / "scores.parquet", held.partition, position)
     return found
 
 
@@ -226,15 +237,20 @@ def saved_offsets(folder: Path) -> dict[int, int]:
 
 def final_states(folder: Path) -> dict[str, dict[str, Any]]:
     """What the newest snapshot of each partition says, array by array, bit for bit."""
-    newest: dict[str, Path] = {}
-    for path in sorted((folder / "state" / PIPELINE).glob("*.ckpt")):
-        newest[path.name.rpartition("@")[0].rpartition("%2F")[2]] = path
     found: dict[str, dict[str, Any]] = {}
-    for number, path in newest.items():
+    for number, path in _newest_snapshots(folder).items():
         held = read_checkpoint(path)
         found[number] = {name: a.tobytes() for name, a in _by_name(held.arrays).items()}
         found[number] |= {"next_offset": held.next_offset, "counters": held.meta["counters"]}
     return found
+
+
+def _newest_snapshots(folder: Path) -> dict[str, Path]:
+    """By the number of the partition."""
+    newest: dict[str, Path] = {}
+    for path in sorted((folder / "state" / PIPELINE).glob("*.ckpt")):
+        newest[path.name.rpartition("@")[0].rpartition("%2F")[2]] = path
+    return newest
 
 
 def _by_name(arrays: Arrays) -> Arrays:

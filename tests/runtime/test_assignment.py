@@ -8,7 +8,7 @@ import pytest
 from reference.live import ROWS, assert_same, batches, table
 
 from streamad.core.data import Reject
-from streamad.core.errors import ConfigError, DataLost, StateError
+from streamad.core.errors import ConfigError, DataLost, DrainTimedOut, StateError
 from streamad.core.protocols import Assigned, CommitResult, DataGap, Lost, Revoked, Settled
 from streamad.runtime.checkpoints import FileStateStore
 from streamad.testing.fakes import ListSink, LiveSource
@@ -331,3 +331,35 @@ def test_the_offsets_are_committed_by_such_a_sink_and_not_by_the_source(live):
 def test_two_sinks_cannot_both_commit_the_offsets(live):
     with pytest.raises(ConfigError, match="one sink at most"):
         live(sinks=[Transactional(), Transactional()])
+
+
+class PutOff(Transactional):
+    """The group moves while the process drains: so many commits come to nothing."""
+
+    def __init__(self, times):
+        super().__init__()
+        self.left, self.draining = times, lambda: False
+
+    def commit(self, offsets):
+        if self.draining() and self.left:
+            self.left -= 1
+            return CommitResult.REBALANCING
+        return super().commit(offsets)
+
+
+def test_a_commit_that_is_put_off_while_draining_is_tried_again(live, calm):
+    sink = PutOff(3)
+    run = live(sinks=[sink])
+    sink.draining = lambda: run.telemetry.draining
+    run.run()
+    assert run.telemetry.commits["rebalancing"] == 3
+    assert_same(calm, sink)
+    assert [seen[0] for seen in sink.visible.values()] == list(sink.scores.values())
+
+
+def test_a_drain_whose_commit_never_comes_through_says_so(live):
+    sink = PutOff(10**9)
+    run = live(sinks=[sink], settings={"drain_timeout_s": 0.1})
+    sink.draining = lambda: run.telemetry.draining
+    with pytest.raises(DrainTimedOut, match="the next run does the rest again"):
+        run.run()

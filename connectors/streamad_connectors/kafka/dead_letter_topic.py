@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 
@@ -65,6 +65,8 @@ class DeadLetterTopic(Delivery):
     header ``streamad.error.truncated``. Thread rule: one thread at a time.
     """
 
+    INSIDE_STATE: ClassVar[tuple[str, ...]] = ("topic",)
+
     def __init__(
         self,
         *,
@@ -104,6 +106,11 @@ class DeadLetterTopic(Delivery):
         """Return once all rows are acknowledged, or safe in the spool."""
         self._outbox.flush(partition)
         return {}
+
+    def open(self, partition: str, position: Mapping[str, Any] | None) -> None:
+        """Begin to send, if the topic is there; what is in the spool comes first."""
+        self._sender.check()
+        super().open(partition, position)
 
     def _deliver(self, entries: Sequence[Entry]) -> int:
         records = [_record(entry.body) for entry in entries]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 from streamad.core.errors import ConfigError
 from streamad_connectors.delivery import AlertDelivery
@@ -66,6 +66,8 @@ class KafkaSink(AlertDelivery):
     come; thread rule for its methods: one thread at a time.
     """
 
+    INSIDE_STATE: ClassVar[tuple[str, ...]] = ("topic", "format")
+
     def __init__(
         self,
         *,
@@ -96,6 +98,11 @@ class KafkaSink(AlertDelivery):
             RefusedAlerts(dead_letter),
             n_at_once=AT_ONCE,
         )
+
+    def open(self, partition: str, position: Mapping[str, Any] | None) -> None:
+        """Begin to send, if the topic is there; what is in the spool comes first."""
+        self._sender.check()
+        super().open(partition, position)
 
     def _deliver(self, entries: Sequence[Entry]) -> int:
         rejected = self._sender.send([self._format(entry.body) for entry in entries])

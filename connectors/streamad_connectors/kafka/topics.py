@@ -61,6 +61,33 @@ def look_up(
     return {name: _checked(name, found.get(name, {})) for name in names}
 
 
+def require_target(settings: Mapping[str, Any], name: str, timeout_s: float) -> None:
+    """Return if a topic to write to is there.
+
+    Raises
+    ------
+    ConnectorError
+        If it is not there, or hidden from us. A producer would wait for it as for a broker that is
+        away.
+    Disconnected
+        If the broker does not answer.
+    """
+    admin = connect(KafkaAdminClient, settings, timeout_s)
+    try:
+        told = admin.describe_topics([name])[0]
+    except kafka_errors.KafkaError as error:
+        raise translate(error, f"looking up the topic {name!r}") from error
+    finally:
+        admin.close()
+    if told.get("error_code") == _FORBIDDEN:
+        raise ConnectorError(
+            f"no right to write to the topic {name!r}: the user needs an ACL that allows WRITE on "
+            "it (or there is no such topic)"
+        )
+    if told.get("error_code") == _UNKNOWN:
+        raise ConnectorError(f"there is no topic {name!r} to write to: create it")
+
+
 def _checked(name: str, told: Mapping[str, Any]) -> Topic:
     code = told.get("error_code", _UNKNOWN)
     if code == _FORBIDDEN:

@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from streamad.core.data import Alert, ScoreRows
 from streamad.core.errors import Backpressure, ConfigError, ConnectorError, Disconnected
@@ -95,6 +95,8 @@ class KafkaTransactionalSink:
     Thread rule: one thread at a time.
     """
 
+    INSIDE_STATE: ClassVar[tuple[str, ...]] = ("topic", "format")
+
     def __init__(
         self,
         *,
@@ -110,6 +112,8 @@ class KafkaTransactionalSink:
         transaction_timeout: str = "15s",
     ) -> None:
         require_client("the sink kafka_transactional")
+        from streamad_connectors.kafka.sender import Sender
+
         if format not in FORMATS:
             raise ConfigError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
         self._settings = client_settings(as_security(security), brokers) | {"client_id": client_id}
@@ -120,6 +124,7 @@ class KafkaTransactionalSink:
         self._max_record_bytes = max_record_bytes
         self._timeout_s = seconds("timeout", timeout)
         self._transaction_s = seconds("transaction_timeout", transaction_timeout)
+        self._target = Sender(self._settings, topic, self._timeout_s)
         self._source: Grouped | None = None
         self._transactions: Any = None
         self._staged: dict[str, list[Record]] = {}
@@ -153,6 +158,7 @@ class KafkaTransactionalSink:
 
     def open(self, partition: str, position: Mapping[str, Any] | None) -> None:  # noqa: ARG002
         """Begin or go on with a partition; where, :meth:`committed` says."""
+        self._target.check()
         self.drop(partition)
         self._staged[partition] = []
 

@@ -105,3 +105,8 @@ def test_a_dropped_partition_is_silent(broker, make):
     letters.flush("sensors/4")
     broker.start()
     assert [r.key for r in read_topic(broker, topic, 1)] == [b"sensors-4-1"]
+
+
+def test_a_topic_that_is_not_there_is_said_at_once(make):
+    with pytest.raises(ConnectorError, match="there is no topic 'nowhere' to write to: create it"):
+        make("nowhere")

@@ -194,3 +194,10 @@ def test_a_broker_that_refuses_us_is_told_to_the_engine(broker, make):
     sink.write("p", [], [ALERT])
     with pytest.raises(ConnectorError, match=r"closed the connection|speaks no TLS"):
         sink.flush("p", 1)
+
+
+def test_a_topic_that_is_not_there_is_said_at_once(maker, tmp_path):
+    began = time.monotonic()
+    with pytest.raises(ConnectorError, match="there is no topic 'nowhere' to write to: create it"):
+        maker(KafkaSink, "p", dead_letter=str(tmp_path / "dead.jsonl"))("nowhere")
+    assert time.monotonic() - began < 5
