@@ -46,6 +46,11 @@ class JsonlSink:
         self._path = path
         self._files: dict[str, AppendFile] = {}
 
+    def found(self, partition: str) -> Mapping[str, Any]:
+        """The position behind everything that is there, whoever wrote it."""
+        path = self._file_of(partition)
+        return {"bytes": path.stat().st_size if path.exists() else 0}
+
     def open(self, partition: str, position: Mapping[str, Any] | None) -> None:
         """Begin an empty file, or go on with one at the length of its checkpoint."""
         if PLACEHOLDER not in self._path and self._files.keys() - {partition}:

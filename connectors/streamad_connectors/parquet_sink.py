@@ -73,6 +73,18 @@ class ParquetScoreSink:
         self._folder = Path(f"{path}.parts")
         self._partitions: dict[str, _Partition] = {}
 
+    def found(self, partition: str) -> Mapping[str, Any]:
+        """The position behind the newest of the last parts that are there."""
+        named = _parts_in(self._folder, quote(partition, safe=""))
+        if not named:
+            return {"parts": 0, "writer": _NOBODY}
+        last = max(number for number, _ in named)
+        newest = max(
+            (path for (number, _), path in named.items() if number == last),
+            key=lambda path: path.stat().st_mtime,
+        )
+        return {"parts": last + 1, "writer": newest.stem.rpartition("-")[2]}
+
     def open(self, partition: str, position: Mapping[str, Any] | None) -> None:
         """Begin a partition, or go on with the parts that a checkpoint names."""
         with _writing(self._path):
@@ -178,22 +190,17 @@ def parts_of(
     if position is None or n_parts == 0:
         return []
     folder, prefix = Path(f"{path}.parts"), quote(partition, safe="")
-    named = [_NAME.fullmatch(found.name) for found in folder.glob(f"{prefix}-*.parquet")]
-    before = {
-        (int(match["number"]), match["writer"]): match["before"]
-        for match in named
-        if match and match["prefix"] == prefix
-    }
+    named = _parts_in(folder, prefix)
     found: list[Path] = []
     writer = str(position.get("writer"))
     for number in reversed(range(n_parts)):
-        if (number, writer) not in before:
+        if (number, writer) not in named:
             raise StateError(
                 f"the checkpoint has {n_parts} parts of scores, but number {number} of {writer} "
                 f"is gone from {folder}: start the run afresh"
             )
-        found.append(folder / _name(prefix, number, before[number, writer], writer))
-        writer = before[number, writer]
+        found.append(named[number, writer])
+        writer = found[-1].stem.split("-")[-2]
     return found[::-1]
 
 
@@ -358,6 +365,16 @@ def _widen(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 def _name(prefix: str, number: int, before: str, writer: str) -> str:
     return f"{prefix}-{number:06d}-{before}-{writer}.parquet"
+
+
+def _parts_in(folder: Path, prefix: str) -> dict[tuple[int, str], Path]:
+    """All parts of a partition by number and writer."""
+    named = [(path, _NAME.fullmatch(path.name)) for path in folder.glob(f"{prefix}-*.parquet")]
+    return {
+        (int(match["number"]), match["writer"]): path
+        for path, match in named
+        if match and match["prefix"] == prefix
+    }
 
 
 def _sweep(folder: Path, pattern: str, keep: Sequence[Path] = ()) -> None:

@@ -168,6 +168,7 @@ def _settings(config: Config, *, fail_fast: bool) -> EngineSettings:
         endless=True,
         fail_fast=fail_fast,
         on_gap="stop" if gap == "stop" else "resume",
+        on_lost=config.state.on_lost,
         on_detector_error=config.runtime.on_detector_error,
         revoke_timeout_s=_revoke_s(config),
         drain_timeout_s=drain_s,

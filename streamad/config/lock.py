@@ -39,7 +39,7 @@ def fingerprint(config: Config) -> str:
     document["sinks"] = [_inside("streamad.sinks", sink) for sink in document["sinks"]]
     for section in _OUTSIDE:
         del document[section]
-    for key in ("dir", "every", "keep"):
+    for key in ("dir", "every", "keep", "on_lost"):
         del document["state"][key]
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 

@@ -164,6 +164,11 @@ class State(Section):
     dir: str | None = Field(default=None, description="Of the live process; a run folder has its.")
     every: Duration = Field(default=10_000_000_000, description="Time between snapshots.")
     keep: int = Field(default=3, ge=1, description="Snapshots kept.")
+    on_lost: Literal["stop", "rebuild", "fresh"] = Field(
+        default="stop",
+        description="No usable snapshot of a partition that was read: stop, read all rows that "
+        "there are again, or begin where the source says.",
+    )
     ttl: Duration | None = Field(default=None, description="A series not seen so long is dropped.")
     max_keys: int = Field(default=100_000, ge=1, description="Series of one partition at most.")
 

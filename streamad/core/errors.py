@@ -10,7 +10,8 @@
     ├── NotFittedError         a detector or threshold was asked before it was opened or fitted
     ├── MissingExtraError      an optional dependency is needed: the message names the extra
     ├── StateError             a snapshot or model file cannot be used
-    │   └── FingerprintMismatch    it was made by another configuration
+    │   ├── FingerprintMismatch    it was made by another configuration
+    │   └── StateLost              it was there once: rows were read and no snapshot is left
     └── ConnectorError         a source or sink failed
         ├── Disconnected       the other side cannot be reached; may work again later
         ├── DataLost           rows were gone before they were read
@@ -82,6 +83,22 @@ class StateError(StreamadError):
 
 class FingerprintMismatch(StateError):  # noqa: N818  (the name is part of the published contract)
     """State was written by another configuration."""
+
+
+class StateLost(StateError):  # noqa: N818  (says what happened, like the others)
+    """A partition was read before, and no snapshot of it is left that can be used.
+
+    Parameters
+    ----------
+    message : str
+        What there is instead.
+    read_up_to : int
+        Offset up to which it was read, as far as one can tell.
+    """
+
+    def __init__(self, message: str, read_up_to: int) -> None:
+        super().__init__(message)
+        self.read_up_to = read_up_to
 
 
 class ConnectorError(StreamadError):

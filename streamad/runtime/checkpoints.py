@@ -20,7 +20,7 @@ from urllib.parse import quote
 import numpy as np
 
 from streamad.core.data import Arrays, Checkpoint
-from streamad.core.errors import ConfigError, FingerprintMismatch, StateError
+from streamad.core.errors import ConfigError, FingerprintMismatch, StateError, StateLost
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ class FileStateStore:
         ------
         FingerprintMismatch
             If there are snapshots, but all were made by another configuration.
-        StateError
+        StateLost
             If there are snapshots of this configuration, but none is intact.
         """
         found = sorted(self._files(partition), key=lambda entry: entry[1], reverse=True)
@@ -147,15 +147,18 @@ class FileStateStore:
                 f"configuration {found[0][2]}, this one is {self.fingerprint[:12]}: go back to "
                 "that configuration, or start in an empty state folder"
             )
+        reasons = []
         for path in own:
             try:
                 return read_checkpoint(path)
             except StateError as error:
+                reasons.append(str(error))
                 log.warning("%s; going back to the snapshot before it", error)
         if own:
-            raise StateError(
-                f"none of the {len(own)} snapshots of partition {partition!r} in {self.folder} is "
-                "intact: restore one from a copy, or start in an empty state folder"
+            raise StateLost(
+                f"partition {partition!r}: none of its {len(own)} snapshots in {self.folder} is "
+                f"intact ({'; '.join(reasons)})",
+                max(offset for path, offset, _ in found if path in own),
             )
         return None
 

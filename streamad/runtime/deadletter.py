@@ -42,6 +42,11 @@ class DeadLetterFile:
         self._files: dict[str, AppendFile] = {}
         self._opened: set[str] = set()
 
+    def found(self, partition: str) -> Mapping[str, Any]:
+        """The position behind everything that is there, whoever wrote it."""
+        path = self._path(partition)
+        return {"bytes": path.stat().st_size if path.exists() else 0}
+
     def open(self, partition: str, position: Mapping[str, Any] | None) -> None:
         """Begin or go on with a partition at the position of its checkpoint.
 

@@ -20,6 +20,7 @@ from streamad.core.errors import (
     Disconnected,
     DrainTimedOut,
     StateError,
+    StateLost,
 )
 from streamad.core.protocols import (
     Assigned,
@@ -35,7 +36,8 @@ from streamad.core.protocols import (
 from streamad.pipeline import Output, Pipeline
 from streamad.runtime.checkpointing import Checkpointer
 from streamad.runtime.checkpoints import crash_point
-from streamad.runtime.notices import failure_reject, gap_output
+from streamad.runtime.lost import WAYS_OUT, demand_known
+from streamad.runtime.notices import failure_reject, gap_output, lost_output
 from streamad.runtime.outputs import Outputs
 from streamad.runtime.partition import Partition
 from streamad.runtime.settings import EngineSettings
@@ -242,10 +244,11 @@ class Engine:
             self._paused.discard(name)
             self._source.resume([name])
         held = Partition(name, self._make_pipeline(name))
-        checkpoint = self._load(name)
+        checkpoint, lost = self._load_or_lose(name)
         if checkpoint is None:
-            self._open_outputs(name, None, None)
-            self._begin(name)
+            found = {} if lost is None else self._outputs.found(name)
+            self._open_outputs(name, found.get("sinks"), found.get("dead_letter"))
+            self._begin(name, again=lost is not None)
         else:
             self._recall(checkpoint)
             held.restore(checkpoint, self._source.identity)
@@ -259,7 +262,23 @@ class Engine:
         self.telemetry.partitions[name] = PartitionHealth(
             held.next_offset, last_row_s=self._clock()
         )
+        if lost is not None:
+            self.telemetry.states_lost += 1
+            log.warning("%s; on_lost is %s", lost, self._settings.on_lost)
+            self._hand_out(held, lost_output(lost, name, held.pipeline))
         return checkpoint is not None
+
+    def _load_or_lose(self, name: str) -> tuple[Checkpoint | None, StateLost | None]:
+        """The newest snapshot, or why there is none although rows were read."""
+        try:
+            checkpoint = self._load(name)
+            if self._store is not None:
+                demand_known(self._source, name, checkpoint)
+        except StateLost as lost:
+            if self._settings.on_lost == "stop":
+                raise StateLost(f"{lost}: {WAYS_OUT}", lost.read_up_to) from lost
+            return None, lost
+        return checkpoint, None
 
     def _open_outputs(
         self,
@@ -306,11 +325,13 @@ class Engine:
         if recall is not None:
             recall(checkpoint.meta["source"])
 
-    def _begin(self, name: str) -> None:
-        """Nothing was read yet: start where the source says, or at its first row."""
+    def _begin(self, name: str, *, again: bool) -> None:
+        """There is no state: start where the source says, or at its first row."""
         begin = getattr(self._source, "begin", None)
         if begin is None:
             self._source.seek(name, 0)
+        elif again and self._settings.on_lost == "rebuild":
+            begin(name, first=True)
         else:
             begin(name)
 

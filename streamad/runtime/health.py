@@ -20,6 +20,8 @@ from streamad.runtime.measures import (
     SinkHealth,
 )
 
+TOMBSTONE = "tombstone"
+"""Reason of a row that is refused because it says that there is none: no sign of poison."""
 SHARE_WINDOW_S = 60.0
 FAILING_S = 60.0
 STUCK_S = 30.0
@@ -86,6 +88,8 @@ class Telemetry:
         ``assign``, ``revoke``, ``lost``; one a partition.
     gaps, gap_rows : int
         Times that rows were gone before they were read, and how many offsets that were.
+    states_lost : int
+        Partitions that had been read and began without a snapshot.
     source_errors : int
         Polls that could not reach the source.
     source_failing_since_s : float or None
@@ -141,7 +145,7 @@ class Telemetry:
         self.last_checkpoint_s: float | None = None
         self.commits: Counter[str] = Counter()
         self.rebalances: Counter[str] = Counter()
-        self.gaps = self.gap_rows = 0
+        self.gaps = self.gap_rows = self.states_lost = 0
         self.source_errors = 0
         self.source_failing_since_s: float | None = None
         self.source_bytes = 0
@@ -194,7 +198,7 @@ class Telemetry:
         """Rows that were refused, by the source or by a pipeline."""
         if rejects:
             self.rejects.update(reject.reason for reject in rejects)
-            self._remember(0, len(rejects))
+            self._remember(0, sum(reject.reason != TOMBSTONE for reject in rejects))
 
     def saved(self, seconds: float, n_bytes: int) -> None:
         """A checkpoint is durable."""
@@ -251,7 +255,7 @@ class Telemetry:
 
     @property
     def reject_share(self) -> float:
-        """Share of refused rows among those of the last minute; 0 where there are none."""
+        """Share of refused rows among those of the last minute, tombstones left out."""
         since = self.clock() - SHARE_WINDOW_S
         recent = [entry for entry in list(self._recent) if entry[0] > since]
         refused = sum(entry[2] for entry in recent)

@@ -7,6 +7,7 @@ import math
 from dataclasses import replace
 
 from streamad.core.data import Alert, Reject
+from streamad.core.errors import StateLost
 from streamad.core.event import iso_time
 from streamad.core.protocols import DataGap
 from streamad.pipeline import Output, Pipeline
@@ -27,14 +28,45 @@ def gap_output(gap: DataGap, pipeline: Pipeline) -> Output:
     The id rests on the offset at which the rows begin to miss, so that a gap which is found again
     after a crash, and has grown meanwhile, keeps its id.
     """
+    told = (
+        f"the rows {gap.from_offset} to {gap.to_offset - 1} were gone before they were read; "
+        f"{gap.detail}"
+    )
+    lost = Reject(
+        gap.partition,
+        gap.from_offset,
+        "data_gap",
+        gap.detail,
+        {"from_offset": gap.from_offset, "to_offset": gap.to_offset},
+    )
+    return Output(alerts=_notice(pipeline, lost, told), rejects=[lost])
+
+
+def lost_output(lost: StateLost, partition: str, pipeline: Pipeline) -> Output:
+    """No snapshot was left of a partition that was read: an alert and a dead letter, as for a gap.
+
+    Parameters
+    ----------
+    lost : StateLost
+    partition : str
+    pipeline : Pipeline
+        As it begins.
+    """
+    where = {"read_up_to": lost.read_up_to}
+    about = Reject(partition, lost.read_up_to, "state_lost", str(lost), where)
+    return Output(alerts=_notice(pipeline, about, str(lost)), rejects=[about])
+
+
+def _notice(pipeline: Pipeline, about: Reject, told: str) -> list[Alert]:
+    """An alert about a partition that is resolved at once; its id rests on reason and offset."""
     at_ns = pipeline.watermark_ns or 0
-    text = "\u241f".join((pipeline.name, gap.partition, "data_gap", str(gap.from_offset)))
+    text = "\u241f".join((pipeline.name, about.partition, about.reason, str(about.offset)))
     opened = Alert(
         event="open",
         id="alt_" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16],
         seq=1,
         pipeline=pipeline.name,
-        series=gap.partition,
+        series=about.partition,
         detector="source",
         detector_type="source",
         severity="critical",
@@ -47,19 +79,10 @@ def gap_output(gap: DataGap, pipeline: Pipeline) -> Output:
         peak_ns=at_ns,
         peak_score=math.nan,
         peak_ratio=math.nan,
-        reason="data_gap",
-        summary=f"{gap.partition}: the rows {gap.from_offset} to {gap.to_offset - 1} were gone "
-        f"before they were read; {gap.detail}",
+        reason=about.reason,
+        summary=f"{about.partition}: {told}",
     )
-    lost = Reject(
-        gap.partition,
-        gap.from_offset,
-        "data_gap",
-        gap.detail,
-        {"from_offset": gap.from_offset, "to_offset": gap.to_offset},
-    )
-    closed = replace(opened, event="resolve", seq=2, end_ns=at_ns)
-    return Output(alerts=[opened, closed], rejects=[lost])
+    return [opened, replace(opened, event="resolve", seq=2, end_ns=at_ns)]
 
 
 def failure_reject(failure: Failure, partition: str) -> Reject:

@@ -94,6 +94,12 @@ class Outputs:
         offset: int | None = self._committer.committed([name])[name]
         return offset
 
+    def found(self, name: str) -> dict[str, Any]:
+        """Positions behind what files hold of a partition without a snapshot, so that it stays."""
+        ask = [getattr(one, "found", None) for one in (*self._sinks, self._dead_letter)]
+        *sinks, dead_letter = [None if hook is None else hook(name) for hook in ask]
+        return {"sinks": sinks, "dead_letter": dead_letter}
+
     def open(
         self,
         name: str,

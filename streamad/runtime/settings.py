@@ -29,6 +29,9 @@ class EngineSettings:
         A source that cannot be reached before its first assignment ends the run.
     on_gap : str
         Rows were gone before they were read: ``resume`` behind them, or ``stop``.
+    on_lost : str
+        A partition was read before and no snapshot of it is left: ``stop``, ``rebuild`` from the
+        first row that there is, or begin ``fresh`` where the source says.
     on_detector_error : str
         A detector raised: ``quarantine`` it for the series, or ``stop``.
     revoke_timeout_s : float
@@ -47,6 +50,7 @@ class EngineSettings:
     endless: bool = False
     fail_fast: bool = False
     on_gap: Literal["resume", "stop"] = "resume"
+    on_lost: Literal["stop", "rebuild", "fresh"] = "stop"
     on_detector_error: Literal["quarantine", "stop"] = "quarantine"
     revoke_timeout_s: float = 10.0
     drain_timeout_s: float = 30.0

@@ -158,6 +158,9 @@ class TelemetryCollector(Collector):
         yield self._counter(
             "data_gap_records", "Offsets that were gone before they were read.", telemetry.gap_rows
         )
+        yield self._counter(
+            "states_lost", "Partitions read before that had no snapshot.", telemetry.states_lost
+        )
         yield self._counters(
             "rebalances",
             "Partitions that came and went.",

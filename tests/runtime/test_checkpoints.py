@@ -86,7 +86,7 @@ def test_a_damaged_newest_snapshot_gives_way_to_the_one_before(store, caplog, da
 def test_only_damaged_snapshots_are_an_error_and_never_a_silent_fresh_start(store):
     store.save(checkpoint(5))
     newest(store).write_bytes(b"")
-    with pytest.raises(StateError, match="none of the 1 snapshots"):
+    with pytest.raises(StateError, match="none of its 1 snapshots"):
         store.load("files")
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from reference.live import ROWS, batches
 
+from streamad.core.data import Reject
 from streamad.core.standing import SourceStanding
 from streamad.runtime.telemetry import Buckets, PartitionHealth, Telemetry
 from streamad.testing.fakes import FakeClock, LiveSource
@@ -121,3 +122,13 @@ def test_lag_position_and_watermark_are_known_for_each_partition(ran):
         assert health.watermark_ns == last[name]
     assert ran.telemetry.watermark_ns == min(last.values())
     assert ran.telemetry.series == 4
+
+
+@pytest.mark.parametrize(("reason", "poisoned"), [("decode", True), ("tombstone", False)])
+def test_records_that_say_that_there_is_nothing_are_no_poison(reason, poisoned):
+    telemetry = Telemetry(clock=FakeClock())
+    telemetry.partitions["p"] = PartitionHealth()
+    telemetry.saw_rejects([Reject("p", n, reason, "refused") for n in range(9)])
+    assert telemetry.rejects == {reason: 9}
+    assert telemetry.poisoned is poisoned
+    assert bool(telemetry.not_ready()) is poisoned

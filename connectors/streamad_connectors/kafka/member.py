@@ -84,6 +84,7 @@ class Member:
         self._patience = Patience(doing, options.connect_s, options.rights_s)
         self._wishes: dict[TopicPartition, int | None] = {}
         self._next: dict[TopicPartition, int] = {}
+        self._from_first: set[TopicPartition] = set()
         self._begun: dict[TopicPartition, int] = {}
         self._paused: set[TopicPartition] = set()
         self._committed: dict[TopicPartition, int] = {}
@@ -111,8 +112,16 @@ class Member:
             self._settle(time.monotonic() + self._options.connect_s)
         return self._owned.take_events()
 
-    def seek(self, name: str, offset: int | None) -> None:
-        """Wish to read on at an offset; None = where ``start`` says."""
+    def committed(self, name: str) -> int | None:
+        """Offset that the group has committed; None = nothing, or no answer."""
+        wait_ms = round(1000 * self._options.commit_s)
+        offset: int | None = self._patience.attempt(
+            lambda: self._consumer.committed(parse_partition(name), timeout_ms=wait_ms)
+        )
+        return offset
+
+    def seek(self, name: str, offset: int | None, *, first: bool = False) -> None:
+        """Wish to read on at an offset; None = where ``start`` says, or at the first record."""
         partition = parse_partition(name)
         if partition.topic not in self.topics or (offset is not None and offset < 0):
             raise ConfigError(
@@ -121,6 +130,7 @@ class Member:
             )
         if partition in self._owned.held:
             self._wishes[partition] = offset
+            (self._from_first.add if first else self._from_first.discard)(partition)
 
     def begun(self) -> dict[str, int]:
         """Where partitions without a snapshot begin, once."""
@@ -239,8 +249,8 @@ class Member:
 
     def _start_of(self, partition: TopicPartition) -> Start:
         """Partitions that were added since we began are read from their first record on."""
-        known = self.topics[partition.topic].n_partitions
-        return self._start if partition.partition < known else Start("earliest")
+        added = partition.partition >= self.topics[partition.topic].n_partitions
+        return Start("earliest") if added or partition in self._from_first else self._start
 
     def _fetch_once(
         self, timeout_s: float, max_records: int

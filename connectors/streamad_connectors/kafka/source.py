@@ -35,6 +35,9 @@ class KafkaSource:
         What is in a record, see :mod:`.payloads.options`.
     channels : list of str, optional
         Names of the value columns; None = the last names of the paths in ``format.values``.
+    contract : dict, optional
+        What the values may be, by channel: ``range`` ([lowest, highest]) and ``unit``. A value
+        outside is missing, and counted; with ``strict: true`` its row is refused.
     start : str
         ``latest``, ``earliest`` or an ISO 8601 time; for partitions without a snapshot. Partitions
         that are added while this process runs begin at their first record all the same.
@@ -90,7 +93,9 @@ class KafkaSource:
     most ``fetch_bytes`` a partition besides one poll. Thread rule: one thread at a time.
     """
 
-    INSIDE_STATE: ClassVar[tuple[str, ...]] = ("topics", "format", "channels", "isolation")
+    INSIDE_STATE: ClassVar[tuple[str, ...]] = (
+        "topics", "format", "channels", "contract", "isolation",
+    )  # fmt: skip
     """Options that decide what is read; the others may change while the state stays."""
 
     def __init__(
@@ -101,6 +106,7 @@ class KafkaSource:
         group: str,
         format: dict[str, Any],  # noqa: A002
         channels: list[str] | None = None,
+        contract: dict[str, Any] | None = None,
         start: str = "latest",
         on_gap: Literal["resume", "stop"] = "resume",
         security: Security | None = None,
@@ -122,7 +128,7 @@ class KafkaSource:
         from streamad_connectors.kafka.member import Member, MemberOptions
 
         names = channel_names(format, channels)
-        self._decoder = make_decoder(format, names)
+        self._decoder = make_decoder(format, names, contract)
         self._schema = Schema(names)
         if not topics or not group:
             raise ConfigError("a Kafka source needs topics, at least one, and the name of a group")
@@ -208,18 +214,28 @@ class KafkaSource:
         found, self._rejects = self._rejects, []
         return found
 
-    def begin(self, partition: str) -> None:
+    def committed_offset(self, partition: str) -> int | None:
+        """Offset that the group has committed; None = nothing yet, or nobody can tell now."""
+        return self._member.committed(partition)
+
+    def begin(self, partition: str, *, first: bool = False) -> None:
         """Read from where ``start`` says; a batch without rows tells the offset.
 
         For partitions without a snapshot. Whoever keeps that offset loses nothing in a crash before
         the first rows.
+
+        Parameters
+        ----------
+        partition : str
+        first : bool
+            Read from the first record that there is, whatever ``start`` says.
 
         Raises
         ------
         ConfigError
             If there is no such partition.
         """
-        self._member.seek(partition, None)
+        self._member.seek(partition, None, first=first)
 
     def seek(self, partition: str, offset: int) -> None:
         """Go on reading at this offset.

@@ -1,4 +1,4 @@
-"""What the values of channels may be: the ``channels`` of a configuration, held against rows."""
+"""What the values of channels may be: the ``contract`` of a source, held against rows."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ChannelContract:
                 continue
             if name not in self._channels:
                 raise ConfigError(
-                    f"channels.{name}: there is no such channel, only {', '.join(channels)}"
+                    f"contract.{name}: there is no such channel, only {', '.join(channels)}"
                 )
             at = self._channels.index(name)
             self._low[at], self._high[at] = _range(name, options.get("range"))
@@ -105,7 +105,7 @@ def _range(name: str, given: Any) -> tuple[float, float]:
             for end, bound in zip((-math.inf, math.inf), given, strict=True)
         )
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"channels.{name}.range is [lowest, highest], got {given!r}") from error
+        raise ConfigError(f"contract.{name}.range is [lowest, highest], got {given!r}") from error
     if not low <= high:
-        raise ConfigError(f"channels.{name}.range should rise, got {given!r}")
+        raise ConfigError(f"contract.{name}.range should rise, got {given!r}")
     return low, high

@@ -28,8 +28,8 @@ def make(maker):
     return maker(DeadLetterTopic, "sensors/3")
 
 
-def test_it_has_the_verbs_of_a_dead_letter(make):
-    assert isinstance(make("topic"), DeadLetter)
+def test_it_has_the_verbs_of_a_dead_letter(broker, make):
+    assert isinstance(make(broker.create_topic("verbs")), DeadLetter)
 
 
 def test_a_row_comes_as_it_was_with_the_reason_in_the_headers(broker, make):

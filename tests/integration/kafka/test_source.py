@@ -101,6 +101,27 @@ def test_a_commit_is_seen_by_others_and_refused_for_what_is_not_ours(broker, ope
     assert reader.source.commit({}) is CommitResult.OK
 
 
+def test_what_the_group_has_committed_is_told(broker, open_source):
+    topic = broker.create_topic("told", 2)
+    broker.produce(topic, records(range(5)))
+    reader = Reader(open_source(topic, group=f"{topic}-group"))
+    reader.until(lambda: len(reader.rows) == 5)
+    assert reader.source.committed_offset(f"{topic}/0") is None
+    reader.checkpoint([f"{topic}/0"])
+    assert reader.source.committed_offset(f"{topic}/0") == 5
+    assert reader.source.committed_offset(f"{topic}/1") is None
+
+
+def test_a_partition_may_be_read_from_its_first_record_whatever_start_says(broker, open_source):
+    topic = broker.create_topic("first")
+    broker.produce(topic, records(range(5)))
+    source = open_source(topic, start="latest")
+    source.events()
+    source.begin(f"{topic}/0", first=True)
+    (batch,) = source.poll(1.0, 100)
+    assert (len(batch), batch.next_offset) == (0, 0)
+
+
 def test_the_lag_is_what_was_not_polled(broker, open_source):
     topic = broker.create_topic("lag")
     broker.produce(topic, records(range(10)))
@@ -123,6 +144,17 @@ def test_a_record_that_cannot_be_read_is_refused_with_its_bytes(broker, open_sou
     assert broken.headers == {"site": "north"}
     assert (tombstone.reason, tombstone.offset) == ("tombstone", 2)
     assert reader.own == {f"{topic}/0": 4}
+
+
+def test_a_value_outside_of_its_contract_is_refused_with_its_record(broker, open_source):
+    topic = broker.create_topic("contract")
+    broker.produce(topic, records([1, 600, 2]))
+    contract = {"flow": {"range": [0, 500], "unit": "l/s"}, "strict": True}
+    reader = Reader(open_source(topic, contract=contract))
+    reader.until(lambda: len(reader.rows) == 2 and len(reader.rejects) == 1)
+    (outside,) = reader.rejects
+    assert (outside.offset, outside.reason, outside.raw) == (1, "value", records([600])[0])
+    assert "600.0 l/s, expected 0.0 to 500.0 l/s" in outside.detail
 
 
 def test_failed_transactions_are_not_seen(broker, open_source):
