@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,19 +17,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from streamad.core.data import Alert, Codes, Schema, ScoreRows
-from streamad.core.errors import ConnectorError, StateError
+from streamad.core.errors import ConnectorError
+from streamad_connectors.parquet_parts import NOBODY, last_of, part_name, parts_of, sweep
 
 NUMBERS = ("score", "score_final", "threshold", "ratio")
 SHARE = "share_"
 GROUP_ROWS = 1 << 18
 GROUP_CELLS = 1 << 22
 _PARTS_KEY = b"streamad.parts"
-_NOBODY = "0" * 12
-"""The writer before the first part."""
-_NAME = re.compile(
-    r"(?P<prefix>.+)-(?P<number>\d{6,})-(?P<before>[0-9a-f]{12})-(?P<writer>[0-9a-f]{12})\.parquet"
-)
-_FOREIGN_S = 3600.0
 
 
 class ParquetScoreSink:
@@ -46,7 +39,8 @@ class ParquetScoreSink:
     ----------
     path : str
         The file; it appears when all partitions are finished. Until then its rows are in the folder
-        ``<path>.parts``, one file a checkpoint; :func:`parts_of` says which of them count.
+        ``<path>.parts``, one file a checkpoint; :func:`.parquet_parts.parts_of` says which of them
+        count.
 
     Raises
     ------
@@ -75,15 +69,7 @@ class ParquetScoreSink:
 
     def found(self, partition: str) -> Mapping[str, Any]:
         """The position behind the newest of the last parts that are there."""
-        named = _parts_in(self._folder, quote(partition, safe=""))
-        if not named:
-            return {"parts": 0, "writer": _NOBODY}
-        last = max(number for number, _ in named)
-        newest = max(
-            (path for (number, _), path in named.items() if number == last),
-            key=lambda path: path.stat().st_mtime,
-        )
-        return {"parts": last + 1, "writer": newest.stem.rpartition("-")[2]}
+        return last_of(self._path, partition)
 
     def open(self, partition: str, position: Mapping[str, Any] | None) -> None:
         """Begin a partition, or go on with the parts that a checkpoint names."""
@@ -99,8 +85,8 @@ class ParquetScoreSink:
                 self._folder, partition, position, parts
             )
             held.complete = complete
-            _sweep(self._folder, "*.tmp")
-            _sweep(self._folder, f"{quote(partition, safe='')}-*.parquet", parts)
+            sweep(self._folder, "*.tmp")
+            sweep(self._folder, f"{quote(partition, safe='')}-*.parquet", parts)
 
     def write(self, partition: str, scores: Sequence[ScoreRows], alerts: Sequence[Alert]) -> None:  # noqa: ARG002
         """Take score rows; alerts are not written."""
@@ -168,42 +154,6 @@ class ParquetScoreSink:
         _sync(self._path.parent)
 
 
-def parts_of(
-    path: str | os.PathLike[str], partition: str, position: Mapping[str, Any] | None
-) -> list[Path]:
-    """Files with the rows of a partition up to a checkpoint, in order.
-
-    Parameters
-    ----------
-    path : path
-        That of the sink.
-    partition : str
-    position : mapping or None
-        Of the sink in the checkpoint.
-
-    Raises
-    ------
-    StateError
-        If one of them is gone.
-    """
-    n_parts = int(position["parts"]) if position else 0
-    if position is None or n_parts == 0:
-        return []
-    folder, prefix = Path(f"{path}.parts"), quote(partition, safe="")
-    named = _parts_in(folder, prefix)
-    found: list[Path] = []
-    writer = str(position.get("writer"))
-    for number in reversed(range(n_parts)):
-        if (number, writer) not in named:
-            raise StateError(
-                f"the checkpoint has {n_parts} parts of scores, but number {number} of {writer} "
-                f"is gone from {folder}: start the run afresh"
-            )
-        found.append(named[number, writer])
-        writer = found[-1].stem.split("-")[-2]
-    return found[::-1]
-
-
 class _Partition:
     """Parts of one partition: the written ones, the open one, and the rows that wait."""
 
@@ -214,10 +164,10 @@ class _Partition:
         self.parts = list(parts)
         self.finished = False
         self.complete = False
-        self._last = str(position["writer"]) if self.n_parts and position else _NOBODY
+        self._last = str(position["writer"]) if self.n_parts and position else NOBODY
         self._folder = folder
         self._name = name
-        self._writer_id = uuid4().hex[: len(_NOBODY)]
+        self._writer_id = uuid4().hex[: len(NOBODY)]
         self._prefix = quote(name, safe="")
         self._shares: tuple[str, ...] = ()
         self._names = Schema(())
@@ -253,7 +203,7 @@ class _Partition:
 
     def _part(self) -> Path:
         """The part that is open, under a name that no other owner of the partition gives."""
-        return self._folder / _name(self._prefix, self.n_parts, self._last, self._writer_id)
+        return self._folder / part_name(self._prefix, self.n_parts, self._last, self._writer_id)
 
     def _temporary(self) -> Path:
         return self._part().with_suffix(".tmp")
@@ -361,28 +311,6 @@ def _widen(table: pa.Table, schema: pa.Schema) -> pa.Table:
         for field in schema
     ]
     return pa.Table.from_arrays(columns, schema=schema)
-
-
-def _name(prefix: str, number: int, before: str, writer: str) -> str:
-    return f"{prefix}-{number:06d}-{before}-{writer}.parquet"
-
-
-def _parts_in(folder: Path, prefix: str) -> dict[tuple[int, str], Path]:
-    """All parts of a partition by number and writer."""
-    named = [(path, _NAME.fullmatch(path.name)) for path in folder.glob(f"{prefix}-*.parquet")]
-    return {
-        (int(match["number"]), match["writer"]): path
-        for path, match in named
-        if match and match["prefix"] == prefix
-    }
-
-
-def _sweep(folder: Path, pattern: str, keep: Sequence[Path] = ()) -> None:
-    """Delete what dead processes have left; a young file may be that of a living one."""
-    for left_over in {*folder.glob(pattern)}.difference(keep):
-        with suppress(FileNotFoundError):
-            if time.time() - left_over.stat().st_mtime > _FOREIGN_S:
-                left_over.unlink()
 
 
 def _counts_in(path: Path) -> dict[str, int]:

@@ -12,15 +12,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any, TypeVar
 
-from streamad.core.data import Batch, Checkpoint, Reject
+from streamad.core.data import Batch, Reject
 from streamad.core.errors import (
     Backpressure,
     DataLost,
     DetectorError,
     Disconnected,
     DrainTimedOut,
-    StateError,
-    StateLost,
 )
 from streamad.core.protocols import (
     Assigned,
@@ -36,10 +34,10 @@ from streamad.core.protocols import (
 from streamad.pipeline import Output, Pipeline
 from streamad.runtime.checkpointing import Checkpointer
 from streamad.runtime.checkpoints import crash_point
-from streamad.runtime.lost import WAYS_OUT, demand_known
 from streamad.runtime.notices import failure_reject, gap_output, lost_output
 from streamad.runtime.outputs import Outputs
 from streamad.runtime.partition import Partition
+from streamad.runtime.restoring import Restorer
 from streamad.runtime.settings import EngineSettings
 from streamad.runtime.spans import Spans, no_spans
 from streamad.runtime.telemetry import Counters, PartitionHealth, Progress, Summary, Telemetry
@@ -125,6 +123,7 @@ class Engine:
         self._checkpointer = Checkpointer(
             source, self._outputs, store, self._settings, self.telemetry, clock, spans
         )
+        self._restorer = Restorer(source, self._outputs, store, self._settings.on_lost)
         self._watch = Watch(source, self.telemetry, self._settings.stall_after_s, clock)
         self._held: dict[str, Partition] = {}
         self._paused: set[str] = set()
@@ -244,13 +243,13 @@ class Engine:
             self._paused.discard(name)
             self._source.resume([name])
         held = Partition(name, self._make_pipeline(name))
-        checkpoint, lost = self._load_or_lose(name)
+        checkpoint, lost = self._restorer.load(name)
         if checkpoint is None:
             found = {} if lost is None else self._outputs.found(name)
             self._open_outputs(name, found.get("sinks"), found.get("dead_letter"))
-            self._begin(name, again=lost is not None)
+            self._restorer.begin(name, lost)
         else:
-            self._recall(checkpoint)
+            self._restorer.recall(checkpoint)
             held.restore(checkpoint, self._source.identity)
             self._open_outputs(name, checkpoint.meta["sinks"], checkpoint.meta["dead_letter"])
             self._source.seek(name, held.next_offset)
@@ -267,18 +266,6 @@ class Engine:
             log.warning("%s; on_lost is %s", lost, self._settings.on_lost)
             self._hand_out(held, lost_output(lost, name, held.pipeline))
         return checkpoint is not None
-
-    def _load_or_lose(self, name: str) -> tuple[Checkpoint | None, StateLost | None]:
-        """The newest snapshot, or why there is none although rows were read."""
-        try:
-            checkpoint = self._load(name)
-            if self._store is not None:
-                demand_known(self._source, name, checkpoint)
-        except StateLost as lost:
-            if self._settings.on_lost == "stop":
-                raise StateLost(f"{lost}: {WAYS_OUT}", lost.read_up_to) from lost
-            return None, lost
-        return checkpoint, None
 
     def _open_outputs(
         self,
@@ -300,40 +287,6 @@ class Engine:
                 self._sleep(LONGEST_NAP_S)
             else:
                 return
-
-    def _load(self, name: str) -> Checkpoint | None:
-        """The newest snapshot whose output is visible."""
-        if self._store is None:
-            return None
-        newest = self._store.load(name)
-        if newest is None or not self._outputs.commits:
-            return newest
-        committed = self._outputs.committed(name)
-        limit = newest.meta["begin"] if committed is None else committed
-        found = self._store.load(name, limit)
-        if found is None:
-            raise StateError(
-                f"partition {name!r}: output is visible up to offset {limit}, but all snapshots "
-                f"are newer (the newest at {newest.next_offset}): restore an older one, or start "
-                "with an empty state folder and another group"
-            )
-        return found
-
-    def _recall(self, checkpoint: Checkpoint) -> None:
-        """Lead a source whose identity grows back to what it was."""
-        recall = getattr(self._source, "recall", None)
-        if recall is not None:
-            recall(checkpoint.meta["source"])
-
-    def _begin(self, name: str, *, again: bool) -> None:
-        """There is no state: start where the source says, or at its first row."""
-        begin = getattr(self._source, "begin", None)
-        if begin is None:
-            self._source.seek(name, 0)
-        elif again and self._settings.on_lost == "rebuild":
-            begin(name, first=True)
-        else:
-            begin(name)
 
     def _forget(self, name: str) -> None:
         """Drop state and output of a partition; what was flushed stays."""

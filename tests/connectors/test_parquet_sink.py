@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from streamad_connectors import parquet_sink
-from streamad_connectors.parquet_sink import ParquetScoreSink, parts_of
+from streamad_connectors.parquet_parts import parts_of
+from streamad_connectors.parquet_sink import ParquetScoreSink
 
 from streamad.core.data import ScoreRows
 from streamad.core.errors import ConnectorError, StateError

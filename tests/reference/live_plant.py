@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from reference.kafka_broker import RealKafka
 from reference.kafka_records import read_topic
 from reference.kafka_rows import BEGIN_MS, FORMAT
-from streamad_connectors.parquet_sink import parts_of
+from streamad_connectors.parquet_parts import parts_of
 
 from streamad.core.data import Arrays
 from streamad.core.slab import unnest, unpack_names
