@@ -8,6 +8,7 @@ from streamad.core.errors import (
     Disconnected,
     DrainTimedOut,
     MissingExtraError,
+    Refused,
     StateError,
 )
 
@@ -26,6 +27,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (MissingExtraError, USAGE),
     (StateError, STATE_UNUSABLE),
     (Disconnected, UNREACHABLE),
+    (Refused, UNREACHABLE),
     (DataLost, UNREACHABLE),
     (DrainTimedOut, DRAIN_TIMED_OUT),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -97,6 +97,22 @@ def _environment(config: Config, errors: list[StreamadError]) -> tuple[Sequence[
         rows = "" if source.total_rows is None else f", {source.total_rows:,} rows"
         lines.append(f"{'source':<18} ok, {_some(channels)}{rows}")
         source.close()
+    try:
+        targets = _targets(config)
+    except StreamadError as error:
+        errors.append(error)
+        lines.append(f"{'sinks':<18} {error}")
+        targets = []
+    for name, target in targets:
+        try:
+            target.check()
+        except StreamadError as error:
+            errors.append(error)
+            lines.append(f"{name:<18} {error}")
+        else:
+            lines.append(f"{name:<18} ok")
+        finally:
+            target.close()
     for name, path in _folders(config):
         try:
             lines.append(f"{name:<18} {path}  ok, {_room(path):.1f} GiB free")
@@ -105,6 +121,17 @@ def _environment(config: Config, errors: list[StreamadError]) -> tuple[Sequence[
             errors.append(StateError(f"{name}: {message}"))
             lines.append(f"{name:<18} {message}")
     return channels, lines
+
+
+def _targets(config: Config) -> list[tuple[str, Any]]:
+    """Sinks and dead letters that can tell whether they would be taken in."""
+    from streamad.config import make_dead_letter, make_live_sinks
+
+    sinks = make_live_sinks(config) if config.sinks else []
+    made: list[tuple[str, Any]] = [(f"sinks.{i}", sink) for i, sink in enumerate(sinks)]
+    folder = Path(config.state.dir or ".")
+    made.append(("source.dead_letter", make_dead_letter(config, folder)))
+    return [(name, one) for name, one in made if hasattr(one, "check")]
 
 
 def _folders(config: Config) -> Iterator[tuple[str, Path]]:

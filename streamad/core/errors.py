@@ -14,6 +14,7 @@
     │   └── StateLost              it was there once: rows were read and no snapshot is left
     └── ConnectorError         a source or sink failed
         ├── Disconnected       the other side cannot be reached; may work again later
+        ├── Refused            it is there and does not let us: rights, passwords, missing topics
         ├── DataLost           rows were gone before they were read
         ├── DecodeError        data that cannot be read
         └── Backpressure       try again after ``retry_after_s`` seconds
@@ -107,6 +108,10 @@ class ConnectorError(StreamadError):
 
 class Disconnected(ConnectorError):  # noqa: N818  (the name is part of the published contract)
     """The other side cannot be reached; it may be reachable again later."""
+
+
+class Refused(ConnectorError):  # noqa: N818  (says what happened, like the others)
+    """The other side is there and does not let us, and somebody has to change that."""
 
 
 class DataLost(ConnectorError):  # noqa: N818  (says what happened, like the others)

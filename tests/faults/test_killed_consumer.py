@@ -114,7 +114,6 @@ def test_a_frozen_member_does_no_harm_when_it_wakes(broker, tmp_path, sinks, n_z
     scene.check()
 
 
-@pytest.mark.any_broker
 @pytest.mark.parametrize("point", POINTS if LONG else ["after_flush"])
 def test_a_member_frozen_in_its_checkpoint_does_no_harm_when_it_wakes(broker, tmp_path, point):
     """What it writes after it woke is what its successor has written, too, at the same places."""

@@ -40,7 +40,6 @@ def test_offsets_that_are_committed_before_the_state_are_found(broker, tmp_path)
         scene.check()
 
 
-@pytest.mark.any_broker
 def test_open_episodes_that_are_left_out_of_the_snapshot_are_found(broker, tmp_path):
     scene = make_scene(broker, tmp_path, "no_episodes", "jsonl")
     killed_between(scene, 150)
@@ -48,7 +47,6 @@ def test_open_episodes_that_are_left_out_of_the_snapshot_are_found(broker, tmp_p
         scene.check()
 
 
-@pytest.mark.any_broker
 @pytest.mark.deep
 def test_random_state_that_is_left_out_of_the_snapshot_is_found(broker, tmp_path):
     """The weights are drawn from it when the warm-up ends, after the crash."""

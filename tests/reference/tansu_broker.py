@@ -32,6 +32,7 @@ class TansuBroker(Broker):
 
     def start(self) -> TansuBroker:
         """Start the broker, empty, and return once it answers."""
+        self.stop(signal.SIGKILL)
         self.process = self._embedded.start().process
         self.admin.list_topics()
         return self

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from kafka import errors as kafka_errors
 from kafka.net.compat import KafkaNetClient
 
-from streamad.core.errors import ConnectorError, Disconnected
+from streamad.core.errors import Disconnected, Refused
 from streamad_connectors.kafka.errors import is_passing, said, translate
 
 C = TypeVar("C")
@@ -168,9 +168,7 @@ def connect(
             except kafka_errors.KafkaError as error:
                 reason, lasting = listener.reason()
                 if lasting:
-                    raise ConnectorError(
-                        f"the broker {where} does not let us in: {reason}"
-                    ) from error
+                    raise Refused(f"the broker {where} does not let us in: {reason}") from error
                 if not is_passing(error):
                     raise translate(error, f"connecting to {where}") from error
                 if time.monotonic() + 0.1 < deadline:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import orjson
 
 from streamad.core.data import Reject
-from streamad.core.errors import ConnectorError
+from streamad.core.errors import ConnectorError, Disconnected
 from streamad_connectors.delivery import Delivery
 from streamad_connectors.kafka import require_client
 from streamad_connectors.kafka.records import Record
@@ -107,9 +108,14 @@ class DeadLetterTopic(Delivery):
         self._outbox.flush(partition)
         return {}
 
-    def open(self, partition: str, position: Mapping[str, Any] | None) -> None:
-        """Begin to send, if the topic is there; what is in the spool comes first."""
+    def check(self) -> None:
+        """Return if the topic is there; errors as of :meth:`.Sender.check`."""
         self._sender.check()
+
+    def open(self, partition: str, position: Mapping[str, Any] | None) -> None:
+        """Begin to send, if the topic is there or the broker is away; the spool comes first."""
+        with suppress(Disconnected):
+            self.check()
         super().open(partition, position)
 
     def _deliver(self, entries: Sequence[Entry]) -> int:

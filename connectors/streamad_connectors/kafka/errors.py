@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kafka import errors as kafka_errors
 
-from streamad.core.errors import ConfigError, ConnectorError, DecodeError, Disconnected
+from streamad.core.errors import ConfigError, ConnectorError, DecodeError, Disconnected, Refused
 
 _WRONG_SETTINGS = (
     kafka_errors.KafkaConfigurationError,
@@ -124,7 +124,7 @@ def translate(error: BaseException, doing: str) -> ConnectorError | ConfigError:
         return DecodeError(told)
     if is_passing(error):
         return Disconnected(f"{told}; the broker may be back later")
-    return ConnectorError(told)
+    return Refused(told)
 
 
 def said(error: BaseException) -> str:

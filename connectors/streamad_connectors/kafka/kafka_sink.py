@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar, Literal
 
-from streamad.core.errors import ConfigError
+from streamad.core.errors import ConfigError, Disconnected
 from streamad_connectors.delivery import AlertDelivery
 from streamad_connectors.kafka import require_client
 from streamad_connectors.kafka.records import FORMATS
@@ -99,9 +100,14 @@ class KafkaSink(AlertDelivery):
             n_at_once=AT_ONCE,
         )
 
-    def open(self, partition: str, position: Mapping[str, Any] | None) -> None:
-        """Begin to send, if the topic is there; what is in the spool comes first."""
+    def check(self) -> None:
+        """Return if the topic is there; errors as of :meth:`.Sender.check`."""
         self._sender.check()
+
+    def open(self, partition: str, position: Mapping[str, Any] | None) -> None:
+        """Begin to send, if the topic is there or the broker is away; the spool comes first."""
+        with suppress(Disconnected):
+            self.check()
         super().open(partition, position)
 
     def _deliver(self, entries: Sequence[Entry]) -> int:

@@ -12,7 +12,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka import errors as kafka_errors
 from kafka.structs import OffsetAndMetadata
 
-from streamad.core.errors import ConfigError, ConnectorError
+from streamad.core.errors import ConfigError, Refused
 from streamad.core.protocols import CommitResult, SourceEvent
 from streamad_connectors.kafka.connect import connect
 from streamad_connectors.kafka.errors import translate
@@ -301,7 +301,7 @@ class Member:
         for topic in self.topics.values():
             now = self._group.topic_id(topic.name)
             if topic.id and now is not None and now != topic.id:
-                raise ConnectorError(
+                raise Refused(
                     f"the topic {topic.name!r} was deleted and made again while it was read (its "
                     f"id is {now}, it was {topic.id}): its offsets mean other records now; start "
                     "from an empty state folder"

@@ -10,7 +10,7 @@ from typing import Any
 
 from kafka import TopicPartition
 
-from streamad.core.errors import ConfigError, ConnectorError
+from streamad.core.errors import ConfigError, DataLost, Refused
 from streamad.core.protocols import DataGap
 
 SETTLE_S = 2.0
@@ -169,7 +169,7 @@ def _compare(
 ) -> Place:
     name = partition_name(partition)
     if wish > end:
-        raise ConnectorError(
+        raise Refused(
             f"partition {name}: the log ends at offset {end}, but the state has read up to {wish}: "
             "the log was cut or the topic was made again; start from an empty state folder"
         )
@@ -180,7 +180,7 @@ def _compare(
         "(retention)"
     )
     if stop_on_gap:
-        raise ConnectorError(
+        raise DataLost(
             f"partition {name}: {detail}, and source.on_gap is stop; to go on behind the gap, set "
             "it to resume"
         )

@@ -10,7 +10,6 @@ from typing import Any
 from kafka import KafkaProducer
 from kafka import errors as kafka_errors
 
-from streamad.core.errors import Disconnected
 from streamad_connectors.kafka.connect import connect
 from streamad_connectors.kafka.errors import translate
 from streamad_connectors.kafka.records import Record
@@ -54,17 +53,18 @@ class Sender:
         self._is_there = False
 
     def check(self) -> None:
-        """Return if the topic is there, or the broker is away: then that shows when it is back.
+        """Return if the topic is there, which is asked once.
 
         Raises
         ------
         ConnectorError
             If there is no such topic, or we are not let in.
+        Disconnected
+            If the broker does not answer.
         """
         if not self._is_there:
-            with suppress(Disconnected):
-                require_target(self._settings, self._topic, self._timeout_s)
-                self._is_there = True
+            require_target(self._settings, self._topic, self._timeout_s)
+            self._is_there = True
 
     def send(self, records: Sequence[Record]) -> dict[int, str]:
         """Return once the broker has every record that it takes.

@@ -9,7 +9,7 @@ from typing import Any
 from kafka import KafkaAdminClient
 from kafka import errors as kafka_errors
 
-from streamad.core.errors import ConnectorError
+from streamad.core.errors import Refused
 from streamad_connectors.kafka.connect import connect
 from streamad_connectors.kafka.errors import translate
 
@@ -48,7 +48,7 @@ def look_up(
 
     Raises
     ------
-    ConnectorError
+    Refused
         If a topic is not there or must not be read. A consumer would wait for ever in silence.
     """
     admin = connect(KafkaAdminClient, settings, timeout_s)
@@ -66,7 +66,7 @@ def require_target(settings: Mapping[str, Any], name: str, timeout_s: float) -> 
 
     Raises
     ------
-    ConnectorError
+    Refused
         If it is not there, or hidden from us. A producer would wait for it as for a broker that is
         away.
     Disconnected
@@ -80,28 +80,28 @@ def require_target(settings: Mapping[str, Any], name: str, timeout_s: float) -> 
     finally:
         admin.close()
     if told.get("error_code") == _FORBIDDEN:
-        raise ConnectorError(
+        raise Refused(
             f"no right to write to the topic {name!r}: the user needs an ACL that allows WRITE on "
             "it (or there is no such topic)"
         )
     if told.get("error_code") == _UNKNOWN:
-        raise ConnectorError(f"there is no topic {name!r} to write to: create it")
+        raise Refused(f"there is no topic {name!r} to write to: create it")
 
 
 def _checked(name: str, told: Mapping[str, Any]) -> Topic:
     code = told.get("error_code", _UNKNOWN)
     if code == _FORBIDDEN:
-        raise ConnectorError(
+        raise Refused(
             f"no right to read the topic {name!r}: the user needs an ACL that allows READ on it "
             "(or there is no such topic)"
         )
     if code == _UNKNOWN:
-        raise ConnectorError(f"there is no topic {name!r}: check source.topics, or create it")
+        raise Refused(f"there is no topic {name!r}: check source.topics, or create it")
     if code != _OK:
         raise translate(kafka_errors.for_code(code)(), f"looking up the topic {name!r}")
     allowed = told.get("topic_authorized_operations") or told.get("authorized_operations")
     if isinstance(allowed, list) and allowed and "READ" not in allowed:
-        raise ConnectorError(
+        raise Refused(
             f"no right to read the topic {name!r}: the user needs an ACL that allows READ on it "
             f"and has {', '.join(sorted(map(str, allowed)))}"
         )

@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar, Literal, Protocol
 
 from streamad.core.data import Alert, ScoreRows
@@ -156,9 +157,14 @@ class KafkaTransactionalSink:
             )
         self._source = source
 
+    def check(self) -> None:
+        """Return if the topic is there; errors as of :meth:`.Sender.check`."""
+        self._target.check()
+
     def open(self, partition: str, position: Mapping[str, Any] | None) -> None:  # noqa: ARG002
         """Begin or go on with a partition; where, :meth:`committed` says."""
-        self._target.check()
+        with suppress(Disconnected):
+            self.check()
         self.drop(partition)
         self._staged[partition] = []
 

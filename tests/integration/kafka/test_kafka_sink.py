@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 import time
 from dataclasses import replace
 
@@ -10,6 +11,8 @@ import pytest
 from cloudevents.v1.http import from_json
 from cloudevents.v1.kafka import KafkaMessage, from_binary
 from reference.kafka_records import read_topic
+from reference.kafka_rows import FORMAT
+from reference.live_process import STREAMAD
 from streamad_connectors.kafka.kafka_sink import KafkaSink
 
 from streamad.core.errors import Backpressure, ConnectorError
@@ -201,3 +204,33 @@ def test_a_topic_that_is_not_there_is_said_at_once(maker, tmp_path):
     with pytest.raises(ConnectorError, match="there is no topic 'nowhere' to write to: create it"):
         maker(KafkaSink, "p", dead_letter=str(tmp_path / "dead.jsonl"))("nowhere")
     assert time.monotonic() - began < 5
+
+
+def test_validate_looks_for_the_topics_that_are_written_to(broker, tmp_path):
+    to_kafka = {"type": "kafka", "brokers": [broker.bootstrap]}
+    bad = str(tmp_path / "bad.jsonl")
+    tree = {
+        "version": 1,
+        "pipeline": "plant",
+        "source": {
+            **to_kafka,
+            "topics": [broker.create_topic("rows")],
+            "group": "plant",
+            "format": FORMAT,
+            "dead_letter": {**to_kafka, "topic": "no-letters"},
+        },
+        "detectors": [{"type": "ewma"}],
+        "sinks": [
+            {**to_kafka, "topic": broker.create_topic("alerts"), "dead_letter": bad},
+            {**to_kafka, "topic": "no-alerts", "dead_letter": bad},
+        ],
+    }
+    config = tmp_path / "plant.yaml"
+    config.write_text(json.dumps(tree))
+    done = subprocess.run(
+        [*STREAMAD, "validate", str(config)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 4
+    assert "sinks.0            ok" in done.stdout
+    assert "sinks.1            there is no topic 'no-alerts' to write to" in done.stdout
+    assert "source.dead_letter there is no topic 'no-letters' to write to" in done.stdout

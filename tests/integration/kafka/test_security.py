@@ -13,7 +13,8 @@ from reference.kafka_security import PASSWORD, allow, forbid, secured_broker
 from streamad_connectors.kafka.security import Security
 from streamad_connectors.kafka.source import KafkaSource
 
-from streamad.core.errors import ConnectorError, Disconnected
+from streamad.cli.exits import UNREACHABLE, exit_code
+from streamad.core.errors import ConnectorError
 
 pytestmark = pytest.mark.kafka
 LIMIT_S = 15
@@ -72,13 +73,14 @@ def enter(secured, topic):
         source.close()
 
 
-def refusal(action, kind=ConnectorError):
-    """What is said, and that it comes in time and tells no password."""
+def refusal(action):
+    """What is said, and that it comes in time, with its exit code, and tells no password."""
     began = time.monotonic()
-    with pytest.raises(kind) as caught:
+    with pytest.raises(ConnectorError) as caught:
         action()
     assert time.monotonic() - began < LIMIT_S
     assert PASSWORD not in str(caught.value)
+    assert exit_code(caught.value) == UNREACHABLE
     return str(caught.value)
 
 
@@ -193,7 +195,7 @@ def test_a_broker_that_is_gone_is_refused_in_time(enter, secured):
     broker, _ = secured
     broker.stop(signal.SIGKILL)
     try:
-        said = refusal(enter, Disconnected)
+        said = refusal(enter)
     finally:
         broker.start()
     assert "connection refused" in said
