@@ -22,7 +22,7 @@ HEADER = b"id,t,flow\n"
 
 def text_of(plant):
     """Its rows as CSV; two of them cannot be read."""
-    rows = zip(plant.times_ms().tolist(), plant.values().tolist(), strict=True)
+    rows = zip(plant.times_ms().tolist(), plant.values.tolist(), strict=True)
     lines = [
         f"{name},{time_ms},{value!r}\n"
         for time_ms, values in rows
