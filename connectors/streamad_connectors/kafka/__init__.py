@@ -1,4 +1,4 @@
-"""Apache Kafka: a source on kafka-python, and what its clients have in common."""
+"""Apache Kafka: a source on either client, and what its clients have in common."""
 
 from __future__ import annotations
 
@@ -17,3 +17,15 @@ def require_client(what: str) -> None:
     """
     if importlib.util.find_spec("kafka") is None:
         raise MissingExtraError(what, "kafka")
+
+
+def require_confluent(what: str) -> None:
+    """Check that confluent-kafka is installed.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not; ``what`` needs it.
+    """
+    if importlib.util.find_spec("confluent_kafka") is None:
+        raise MissingExtraError(what, "confluent")

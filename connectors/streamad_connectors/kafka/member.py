@@ -1,4 +1,4 @@
-"""One member of a consumer group on kafka-python: joined, placed, fetched, committed."""
+"""One member of a consumer group: joined, placed, fetched, committed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka import errors as kafka_errors
@@ -27,6 +27,9 @@ from streamad_connectors.kafka.positions import (
 )
 from streamad_connectors.kafka.topics import look_up
 
+if TYPE_CHECKING:
+    from streamad_connectors.kafka.confluent_group import ConfluentGroup
+
 log = logging.getLogger(__name__)
 
 _STEP_S = 1.0
@@ -41,6 +44,7 @@ _GLANCE_S = 0.1
 class MemberOptions:
     """Settings of a member; times in seconds. See :class:`.source.KafkaSource`."""
 
+    client: str
     topics: tuple[str, ...]
     group: str
     start: str
@@ -76,10 +80,8 @@ class Member:
         self._options = options
         self._start = Start.parse(options.start)
         self.topics = look_up(settings, options.topics, options.connect_s)
-        self._consumer = _make_consumer(settings, options)
-        group = Group(self._consumer, options.topics, eager=options.assignor == "range")
-        self._group = group
-        self._owned = Ownership(group, self._forget)
+        self._consumer, self._group = _open(settings, options)
+        self._owned = Ownership(self._group, self._forget)
         doing = f"reading {', '.join(options.topics)} as the group {options.group!r}"
         self._patience = Patience(doing, options.connect_s, options.rights_s)
         self._wishes: dict[TopicPartition, int | None] = {}
@@ -322,6 +324,19 @@ class Member:
             self._wishes.pop(partition, None)
             for kept in (self._next, self._begun, self._committed):
                 kept.pop(partition, None)
+
+
+def _open(
+    settings: Mapping[str, Any], options: MemberOptions
+) -> tuple[Any, Group | ConfluentGroup]:
+    """The consumer of the client that was chosen, and its membership."""
+    if options.client == "confluent":
+        from streamad_connectors.kafka.confluent_group import ConfluentGroup
+
+        both = ConfluentGroup(settings, options)
+        return both, both
+    consumer = _make_consumer(settings, options)
+    return consumer, Group(consumer, options.topics, eager=options.assignor == "range")
 
 
 def _make_consumer(settings: Mapping[str, Any], options: MemberOptions) -> Any:

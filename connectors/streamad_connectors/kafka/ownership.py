@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from kafka import TopicPartition
 
 from streamad.core.protocols import Assigned, Lost, Revoked, SourceEvent
 from streamad_connectors.kafka.group import Change, Group
 from streamad_connectors.kafka.positions import names_of
+
+if TYPE_CHECKING:
+    from streamad_connectors.kafka.confluent_group import ConfluentGroup
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +23,7 @@ class Ownership:
 
     Parameters
     ----------
-    group : Group
+    group : Group or ConfluentGroup
     forget : callable
         Called with the partitions that are gone.
 
@@ -33,7 +37,11 @@ class Ownership:
         Announced as revoked, and still ours until the next join.
     """
 
-    def __init__(self, group: Group, forget: Callable[[Iterable[TopicPartition]], None]) -> None:
+    def __init__(
+        self,
+        group: Group | ConfluentGroup,
+        forget: Callable[[Iterable[TopicPartition]], None],
+    ) -> None:
         self._group = group
         self._forget = forget
         self.events: list[SourceEvent] = []

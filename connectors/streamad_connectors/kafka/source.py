@@ -14,7 +14,7 @@ from streamad.core.durations import parse_duration
 from streamad.core.errors import ConfigError
 from streamad.core.protocols import CommitResult, SourceEvent
 from streamad.core.standing import SourceStanding
-from streamad_connectors.kafka import require_client
+from streamad_connectors.kafka import require_client, require_confluent
 from streamad_connectors.kafka.security import Security, as_security, client_settings
 
 _SECOND_NS = 1_000_000_000
@@ -28,6 +28,8 @@ class KafkaSource:
     brokers : list of str
         As ``host:port``; a few of them are enough.
     topics : list of str
+    client : {"kafka-python", "confluent"}
+        What reads; confluent needs a package of its own and takes less work for a row.
     group : str
         Consumer group. Offsets are committed to it for others to see: reading goes on from
         snapshots alone.
@@ -75,7 +77,7 @@ class KafkaSource:
     Disconnected
         If the broker does not answer in time.
     MissingExtraError
-        If kafka-python is not installed.
+        If kafka-python, or the client that was chosen, is not installed.
 
     Notes
     -----
@@ -105,6 +107,7 @@ class KafkaSource:
         topics: list[str],
         group: str,
         format: dict[str, Any],  # noqa: A002
+        client: Literal["kafka-python", "confluent"] = "kafka-python",
         channels: list[str] | None = None,
         contract: dict[str, Any] | None = None,
         start: str = "latest",
@@ -125,6 +128,8 @@ class KafkaSource:
         from streamad_connectors.payloads.decoder import make_decoder
 
         require_client("the Kafka source")
+        if client == "confluent":
+            require_confluent("a Kafka source with client: confluent")
         from streamad_connectors.kafka.member import Member, MemberOptions
 
         names = channel_names(format, channels)
@@ -136,6 +141,7 @@ class KafkaSource:
         self._member = Member(
             settings,
             MemberOptions(
+                client=client,
                 topics=tuple(topics),
                 group=group,
                 start=start,
@@ -298,7 +304,13 @@ class KafkaSource:
         return False
 
     def group_metadata(self) -> Any:
-        """Membership as a transactional producer of kafka-python needs it."""
+        """Membership as a transactional producer of kafka-python needs it.
+
+        Raises
+        ------
+        ConfigError
+            If another client reads.
+        """
         return self._member.group_metadata()
 
     def close(self) -> None:

@@ -148,13 +148,14 @@ class KafkaTransactionalSink:
         Raises
         ------
         ConfigError
-            If it is no member of a consumer group.
+            If it is no member of a consumer group, or one of another client.
         """
         if not hasattr(source, "group_metadata"):
             raise ConfigError(
                 "the sink kafka_transactional needs a source of type kafka, "
                 f"got {type(source).__name__}"
             )
+        source.group_metadata()
         self._source = source
 
     def check(self) -> None:

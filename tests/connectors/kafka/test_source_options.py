@@ -81,6 +81,15 @@ def test_the_module_loads_no_client():
     assert done.stdout.strip() == "[]"
 
 
+def test_without_the_other_client_its_extra_is_named(monkeypatch):
+    pytest.importorskip("kafka")
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: None if name == "confluent_kafka" else name
+    )
+    with pytest.raises(MissingExtraError, match=r"streamad-engine\[confluent\]"):
+        KafkaSource(**OPTIONS, client="confluent")
+
+
 def test_without_the_client_the_extra_is_named(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"streamad-engine\[kafka\]"):

@@ -98,6 +98,24 @@ def test_a_password_opens(enter, mechanism):
     reads(enter(mechanism=mechanism))
 
 
+def test_a_password_opens_to_the_other_client(enter):
+    pytest.importorskip("confluent_kafka")
+    reads(enter(options={"client": "confluent"}))
+
+
+def test_a_certificate_opens_to_the_other_client(enter, secured):
+    pytest.importorskip("confluent_kafka")
+    _, made = secured
+    own = {"cert_file": made.path("client.crt"), "key_file": made.path("client.key")}
+    reads(enter("MTLS", protocol="SSL", options={"client": "confluent"}, **NO_USER, **own))
+
+
+def test_a_wrong_password_is_named_by_the_other_client(enter):
+    pytest.importorskip("confluent_kafka")
+    wrong = {"password": "wrong", "options": {"client": "confluent"}}
+    assert "security.username and the password" in refusal(lambda: enter(**wrong))
+
+
 def test_a_password_from_a_file_opens(enter, tmp_path):
     (tmp_path / "password").write_text(f"{PASSWORD}\n")
     reads(enter(password=None, password_file=str(tmp_path / "password")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from importlib.util import find_spec
 
 import pytest
 from reference.kafka_rows import BEGIN_MS
@@ -49,6 +50,7 @@ def topic(shared):
 
 class TestKafkaSource(SourceConformance):
     effort = 0.1
+    client = "kafka-python"
 
     @pytest.fixture(autouse=True)
     def _choose(self, broker, topic):
@@ -65,6 +67,12 @@ class TestKafkaSource(SourceConformance):
             group=f"conformance-{next(_group)}",
             format=FORMAT,
             start="earliest",
+            client=self.client,
         )
         self.made.append(source)
         return source
+
+
+@pytest.mark.skipif(find_spec("confluent_kafka") is None, reason="needs confluent-kafka")
+class TestKafkaSourceOnConfluent(TestKafkaSource):
+    client = "confluent"
