@@ -125,6 +125,7 @@ class KafkaSource:
         auth_timeout: str = "60s",
         commit_timeout: str = "3s",
     ) -> None:
+        from streamad_connectors.payloads.channels import channel_names
         from streamad_connectors.payloads.decoder import make_decoder
 
         require_client("the Kafka source")
@@ -358,45 +359,6 @@ class KafkaSource:
             records[-1].offset + 1,
             found.offsets,
         )
-
-
-def channel_names(format: Mapping[str, Any], channels: Sequence[str] | None) -> list[str]:  # noqa: A002
-    """Names of the value columns of a format.
-
-    Parameters
-    ----------
-    format : mapping
-        With ``values``.
-    channels : sequence of str or None
-        The names where they are given.
-
-    Raises
-    ------
-    ConfigError
-        If they are neither given nor the last names of different paths.
-
-    Examples
-    --------
-    >>> channel_names({"values": ["$.v.flow", "$.v.heat"]}, None)
-    ['flow', 'heat']
-    """
-    from streamad_connectors.payloads.options import parse_path
-
-    if channels is not None:
-        return list(channels)
-    paths = format.get("values")
-    if not isinstance(paths, list) or not paths:
-        raise ConfigError(
-            "the channels of a Kafka source must be known beforehand, because a detector keeps one "
-            "state for each: let source.channels list them, or let source.format.values list paths"
-        )
-    names = [path[-1] if (path := parse_path(str(text))) else "" for text in paths]
-    if "" in names or len(set(names)) < len(names):
-        raise ConfigError(
-            f"source.format.values gives the channels the names {names}, which are not different: "
-            "let source.channels list a name for every path"
-        )
-    return names
 
 
 def _seconds(name: str, duration: str) -> float:

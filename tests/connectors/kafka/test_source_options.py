@@ -7,7 +7,8 @@ import sys
 
 import pytest
 from streamad_connectors.kafka.security import Security
-from streamad_connectors.kafka.source import KafkaSource, channel_names
+from streamad_connectors.kafka.source import KafkaSource
+from streamad_connectors.payloads.channels import channel_names
 
 from streamad.config.plugins import given, options_model
 from streamad.core.errors import ConfigError, MissingExtraError

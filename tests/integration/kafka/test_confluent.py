@@ -245,3 +245,13 @@ def test_a_kill_does_not_show(broker, tmp_path):
     scene.fill()
     scene.finish()
     scene.check()
+
+
+def test_what_the_group_has_committed_is_told(broker, open_confluent):
+    topic = broker.create_topic("confluent-told", 2)
+    broker.produce(topic, records(range(5)))
+    reader = Reader(open_confluent(topic, group=f"{topic}-group"))
+    reader.until(lambda: len(reader.rows) == 5)
+    assert reader.source.committed_offset(f"{topic}/0") is None
+    reader.checkpoint([f"{topic}/0"])
+    assert reader.source.committed_offset(f"{topic}/0") == 5
