@@ -8,8 +8,8 @@ librdkafka joins in the background and calls back inside ``consume()``. A rebala
 partitions away goes on only once ``unassign`` was called; any other change of the assignment keeps
 confluent-kafka from calling that by itself when the callback returns. So here a callback notes what
 happens and leaves the group waiting: :meth:`ConfluentGroup.join` lets it go on, after the owner
-of the partitions has saved what it has. Heartbeats go on meanwhile. Longer than other files: all that
-librdkafka does in another way, on one page.
+of the partitions has saved what it has. Heartbeats go on meanwhile. Longer than other files: all
+that librdkafka does in another way, on one page.
 """
 
 from __future__ import annotations
