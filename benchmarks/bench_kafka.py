@@ -2,6 +2,8 @@
 
 python benchmarks/bench_kafka.py [--rows N] [--detector NAME ...] [--repeat N] [--out FILE]
 
+Where confluent-kafka is installed, its bare loop and a consumer on it are measured, too.
+
 JSON records of about 120 bytes, 8 partitions, 1,000 series, one Apache Kafka broker on loopback
 (Java 17 and Maven are needed; the broker shares the machine). Every round reads the topic once
 with each consumer; the best round counts, CPU is that of the consumer's process. The consumer does
@@ -18,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +70,27 @@ def bare(bootstrap: str, topic: str, n: int, _folder: Path) -> dict[str, float]:
     return found
 
 
-def consumer(detector: str) -> Any:
-    """What reads the topic with this detector."""
+def bare_confluent(bootstrap: str, topic: str, n: int, folder: Path) -> dict[str, float]:
+    """The same with the other client."""
+    from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": f"bare-{folder.name}"})
+    consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in range(PARTITIONS)])
+    seen, started, used = 0, 0.0, 0.0
+    while seen < n:
+        found = consumer.consume(5000, 0.5 if not seen else 0.05)
+        if found and not started:
+            started, used = time.perf_counter(), cpu_s()
+        for one in found:
+            json.loads(one.value())
+        seen += len(found)
+    spent = {"seconds": time.perf_counter() - started, "cpu_s": cpu_s() - used}
+    consumer.close()
+    return spent
+
+
+def consumer(detector: str, client: str = "kafka-python") -> Any:
+    """What reads the topic with this detector and this client."""
 
     def run(bootstrap: str, topic: str, n: int, folder: Path) -> dict[str, float]:
         from streamad.cli.live import make_telemetry, run_live
@@ -78,6 +100,7 @@ def consumer(detector: str) -> Any:
             "pipeline": "bench",
             "source": {
                 "type": "kafka",
+                "client": client,
                 "brokers": [bootstrap],
                 "topics": [topic],
                 "group": f"bench-{os.getpid()}-{folder.name}",
@@ -118,9 +141,11 @@ def main() -> None:
     from reference.kafka_broker import RealKafka
 
     given = _parser().parse_args()
-    contenders = {"bare kafka-python loop": bare} | {
-        name: consumer(name) for name in given.detector or ["ewma", "knn"]
-    }
+    detectors = given.detector or ["ewma", "knn"]
+    contenders = {"bare kafka-python loop": bare} | {name: consumer(name) for name in detectors}
+    if find_spec("confluent_kafka") is not None:
+        contenders["bare confluent loop"] = bare_confluent
+        contenders |= {f"{name} on confluent": consumer(name, "confluent") for name in detectors}
     found: dict[str, list[dict[str, float]]] = {name: [] for name in contenders}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

@@ -14,54 +14,40 @@ that librdkafka does in another way, on one page.
 
 from __future__ import annotations
 
-import json
-import logging
 import time
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException, Message
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka import errors as kafka_errors
 
 from streamad.core.errors import ConfigError
-from streamad_connectors.kafka.confluent_settings import LOG, as_kafka_error, confluent_settings
-from streamad_connectors.kafka.connect import connect
+from streamad_connectors.kafka.confluent_client import (
+    Asker,
+    Kept,
+    Record,
+    Troubles,
+    ours,
+    theirs,
+)
+from streamad_connectors.kafka.confluent_settings import (
+    LOG,
+    as_kafka_error,
+    confluent_settings,
+    translated,
+)
 from streamad_connectors.kafka.errors import translate
 from streamad_connectors.kafka.group import Change
 
 if TYPE_CHECKING:
     from streamad_connectors.kafka.member import MemberOptions
 
-log = logging.getLogger(__name__)
-
 _GLANCE_S = 0.05
 _MOST = 10_000
 """Records from the client at once."""
-_PLACES = {
-    KafkaError._PARTITION_EOF,  # noqa: SLF001
-    KafkaError._AUTO_OFFSET_RESET,  # noqa: SLF001
-}
-"""What comes instead of a record and is about its place in the log."""
-_TOLD = {
-    KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
-    KafkaError._SSL,  # noqa: SLF001
-    KafkaError._RESOLVE,  # noqa: SLF001
-}
-"""Troubles of connections that are told; a single broker that is away is none."""
-
-
-class Record(NamedTuple):
-    """What a record of kafka-python has, as far as it is used."""
-
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Any
-    timestamp: int
 
 
 class ConfluentGroup:
@@ -99,20 +85,16 @@ class ConfluentGroup:
         self._at: dict[TopicPartition, int] = {}
         self._sought: dict[TopicPartition, int] = {}
         self._paused: set[TopicPartition] = set()
-        self._kept: list[Message] = []
-        self._beyond: dict[TopicPartition, int] = {}
-        self._trouble: Exception | None = None
-        self._refused: Exception | None = None
-        self._heard_at = time.monotonic()
+        self._troubles = Troubles()
+        self._kept = Kept(self._troubles)
         self._replies: dict[frozenset[tuple[str, int, int]], KafkaError | None] = {}
-        self._asker = _make_asker(settings, options)
-        self._cluster = self._asker._cluster  # noqa: SLF001
+        self._asker = Asker(settings, options)
         try:
             self._consumer = confluent_kafka.Consumer(
                 confluent_settings(settings, options)
                 | {
-                    "error_cb": self._on_error,
-                    "stats_cb": self._on_statistics,
+                    "error_cb": self._troubles.on_error,
+                    "stats_cb": self._troubles.on_statistics,
                     "on_commit": self._on_commit,
                 },
                 logger=LOG,
@@ -124,7 +106,7 @@ class ConfluentGroup:
                 on_lost=self._on_lost,
             )
         except KafkaException as error:
-            self._asker.close()
+            self._asker.consumer.close()
             raise translate(as_kafka_error(error.args[0]), "the client confluent") from error
 
     # What Group is.
@@ -142,18 +124,23 @@ class ConfluentGroup:
     @property
     def heard_at(self) -> float:
         """Monotonic seconds of the last bytes that came from a broker, as of the last second."""
-        return self._heard_at
+        return self._troubles.heard_at
 
     def join(self, timeout_s: float) -> None:
-        """Let partitions go that were announced, and wait for those that come."""
+        """Let partitions go that were announced, and wait for those that come.
+
+        Changes that nobody has taken yet come first.
+        """
+        if self._changes:
+            return
         if self._leaving is not None:
             leaving, self._leaving = self._leaving, None
-            with _translated():
+            with translated():
                 self._release(leaving)
         deadline = time.monotonic() + timeout_s
         while not self.settled and time.monotonic() < deadline:
             self._keep(1, _GLANCE_S)
-            self._complain()
+            self._troubles.complain()
 
     def changes(self) -> list[Change]:
         """What happened since the last call, in order."""
@@ -163,12 +150,11 @@ class ConfluentGroup:
 
     def topic_id(self, topic: str) -> str | None:
         """Id of a topic as of the last look at the cluster; None = unknown now."""
-        found = self._cluster.topic_id(topic)
-        return None if found is None else str(found)
+        return self._asker.topic_id(topic)
 
     def forbidden(self) -> set[str]:
         """Topics that we may not see any more, as of the last look at the cluster."""
-        return set(self._cluster.unauthorized_topics)
+        return self._asker.forbidden()
 
     def release_parked(self) -> None:
         """Nothing: librdkafka fetches anew what was paused."""
@@ -177,15 +163,15 @@ class ConfluentGroup:
 
     def beginning_offsets(self, partitions: Any, timeout_ms: float) -> Any:
         """First offsets of logs."""
-        return self._asker.beginning_offsets(partitions, timeout_ms=timeout_ms)
+        return self._asker.consumer.beginning_offsets(partitions, timeout_ms=timeout_ms)
 
     def end_offsets(self, partitions: Any, timeout_ms: float) -> Any:
         """Ends of logs."""
-        return self._asker.end_offsets(partitions, timeout_ms=timeout_ms)
+        return self._asker.consumer.end_offsets(partitions, timeout_ms=timeout_ms)
 
     def offsets_for_times(self, times: Any, timeout_ms: float) -> Any:
         """First offsets of times."""
-        return self._asker.offsets_for_times(times, timeout_ms=timeout_ms)
+        return self._asker.consumer.offsets_for_times(times, timeout_ms=timeout_ms)
 
     def poll(self, timeout_ms: float, max_records: int) -> dict[TopicPartition, list[Record]]:
         """Records of partitions that were sought and resumed.
@@ -199,7 +185,7 @@ class ConfluentGroup:
         if not self._kept and not self._keep(max_records, 0) and self._keep(1, timeout_ms / 1000):
             self._keep(max_records - 1, 0)
         messages: dict[tuple[str, int], list[Message]] = {}
-        for message in self._take(max_records):
+        for message in self._kept.take(max_records, self._paused):
             key = (message.topic() or "", message.partition() or 0)
             if message.error() is None:
                 messages.setdefault(key, []).append(message)
@@ -209,16 +195,15 @@ class ConfluentGroup:
         for key, of_one in messages.items():
             if key in self._at:
                 partition = TopicPartition(*key)
-                found[partition] = [_record(message) for message in of_one]
+                found[partition] = [Record.of(message) for message in of_one]
                 self._at[partition] = max(self._at[partition], found[partition][-1].offset + 1)
         if not found:
-            self._complain()
+            self._troubles.complain()
         return found
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Go on at this offset, at the next poll."""
         self._sought[partition] = offset
-        self._drop_kept([partition])
 
     def pause(self, *partitions: TopicPartition) -> None:
         """Give nothing of these."""
@@ -232,8 +217,8 @@ class ConfluentGroup:
 
     def highwater(self, partition: TopicPartition) -> int | None:
         """End of the log as of the last fetch; None before the first."""
-        with _translated():
-            found = self._consumer.get_watermark_offsets(_theirs(partition), cached=True)
+        with translated():
+            found = self._consumer.get_watermark_offsets(theirs(partition), cached=True)
         return found[1] if found[1] >= 0 else None
 
     def position(self, partition: TopicPartition, timeout_ms: float) -> int | None:  # noqa: ARG002
@@ -257,10 +242,10 @@ class ConfluentGroup:
         kafka.errors.KafkaError
             If it was refused, or did not come in time.
         """
-        wanted = [_theirs(partition, at.offset) for partition, at in offsets.items()]
+        wanted = [theirs(partition, at.offset) for partition, at in offsets.items()]
         name = frozenset((p.topic, p.partition, p.offset) for p in wanted)
         self._replies.clear()
-        with _translated():
+        with translated():
             self._consumer.commit(offsets=wanted, asynchronous=True)
         deadline = time.monotonic() + timeout_ms / 1000
         while name not in self._replies:
@@ -289,18 +274,18 @@ class ConfluentGroup:
         """Leave the group and disconnect."""
         self._closing = True
         try:
-            with _translated():
+            with translated():
                 if self._leaving is not None:
                     self._release(self._leaving)
                 self._consumer.close()
         finally:
-            self._asker.close(autocommit=False, timeout_ms=timeout_ms)
+            self._asker.consumer.close(autocommit=False, timeout_ms=timeout_ms)
 
     # The callbacks; they run inside consume().
 
     def _on_assign(self, consumer: Any, partitions: Any) -> None:
         """Take what comes, and fetch nothing of it."""
-        came = _ours(partitions)
+        came = ours(partitions)
         self._change_nothing(consumer)
         self._joined = True
         self._paused.update(came)
@@ -308,7 +293,7 @@ class ConfluentGroup:
 
     def _on_revoke(self, consumer: Any, partitions: Any) -> None:
         """Fetch no more of what is to go, and keep it until :meth:`join`."""
-        going = _ours(partitions)
+        going = ours(partitions)
         if self._closing or not going:
             self._release(going)
         else:
@@ -317,7 +302,7 @@ class ConfluentGroup:
         self._note("revoked", going)
 
     def _on_lost(self, _consumer: Any, partitions: Any) -> None:
-        gone = _ours(partitions)
+        gone = ours(partitions)
         self._leaving, self._joined = None, False
         self._release(gone)
         self._note("lost", gone)
@@ -325,21 +310,6 @@ class ConfluentGroup:
     def _on_commit(self, error: KafkaError | None, partitions: Any) -> None:
         name = frozenset((p.topic, p.partition, p.offset) for p in partitions)
         self._replies[name] = error or next((p.error for p in partitions if p.error), None)
-
-    def _on_error(self, error: KafkaError) -> None:
-        if error.code() == KafkaError._AUTHENTICATION:  # noqa: SLF001
-            self._refused = as_kafka_error(error)
-        elif error.code() in _TOLD:
-            self._trouble = as_kafka_error(error)
-
-    def _on_statistics(self, text: str) -> None:
-        told = json.loads(text)
-        brokers = told["brokers"].values()
-        idle_us = [broker["rxidle"] for broker in brokers if broker["rxidle"] >= 0]
-        if idle_us:
-            self._heard_at = max(self._heard_at, (told["ts"] - min(idle_us)) / 1e6)
-        if any(broker["state"] == "UP" for broker in brokers):
-            self._refused = None
 
     # Inside.
 
@@ -357,7 +327,7 @@ class ConfluentGroup:
 
     def _release(self, partitions: Collection[TopicPartition]) -> None:
         """Give partitions back; the group goes on."""
-        fetched = [_theirs(partition) for partition in partitions if partition in self._at]
+        fetched = [theirs(partition) for partition in partitions if partition in self._at]
         self._forget(partitions)
         if self._cooperative:
             self._consumer.incremental_unassign(fetched)
@@ -367,64 +337,51 @@ class ConfluentGroup:
 
     def _forget(self, partitions: Collection[TopicPartition]) -> None:
         for partition in partitions:
-            for kept in (self._at, self._sought, self._beyond):
+            for kept in (self._at, self._sought, self._troubles.beyond):
                 kept.pop(partition, None)
         self._paused.difference_update(partitions)
-        self._drop_kept(partitions)
+        self._kept.drop(partitions)
 
     def _place(self) -> None:
         """Fetch partitions from where they were sought, once they are not paused."""
         ready = {p: at for p, at in self._sought.items() if p not in self._paused}
         if not ready:
             return
-        with _translated():
+        with translated():
             if self._cooperative:
-                again = [_theirs(partition) for partition in ready if partition in self._at]
+                again = [theirs(partition) for partition in ready if partition in self._at]
                 if again:
+                    self._keep(_MOST, 0)  # a rebalance that waits would take this for an answer
+                    if self._changes:
+                        return
                     self._consumer.incremental_unassign(again)
-                self._consumer.incremental_assign([_theirs(p, at) for p, at in ready.items()])
+                self._consumer.incremental_assign([theirs(p, at) for p, at in ready.items()])
             else:
-                self._kept.clear()
+                self._kept.drop(self._at)
                 places = self._at | ready
-                self._consumer.assign([_theirs(p, at) for p, at in places.items()])
+                self._consumer.assign([theirs(p, at) for p, at in places.items()])
                 self._tell(self._consumer.pause, self._paused)
         self._at |= ready
+        self._kept.drop(ready)
         for partition in ready:
             del self._sought[partition]
+            self._troubles.beyond.pop(partition, None)
 
     def _tell(self, order: Any, partitions: Iterable[TopicPartition]) -> None:
         """Pause or resume those that are fetched; the others are not given out before."""
-        fetched = [_theirs(partition) for partition in partitions if partition in self._at]
+        fetched = [theirs(partition) for partition in partitions if partition in self._at]
         if fetched:
-            with _translated():
+            with translated():
                 order(fetched)
 
     def _keep(self, n: int, timeout_s: float) -> bool:
         """Take up to ``n`` records from the client, and let it call back; whether some came."""
         if n < 1:
             return False
-        with _translated():
+        with translated():
             found = self._consumer.consume(min(n, _MOST), timeout_s)
-        for message in found:
-            error = message.error()
-            if error is None or error.code() in _PLACES:
-                self._kept.append(message)
-            elif error.code() != KafkaError._MAX_POLL_EXCEEDED:  # noqa: SLF001
-                self._trouble = as_kafka_error(error)
+        self._kept.add(found)
         return bool(found)
-
-    def _take(self, n: int) -> list[Message]:
-        """The first ``n`` kept records of partitions that are not paused."""
-        found: list[Message] = []
-        left: list[Message] = []
-        if not self._paused and len(self._kept) <= n:
-            found, self._kept = self._kept, left
-            return found
-        for message in self._kept:
-            open_ = (message.topic(), message.partition()) not in self._paused
-            (found if open_ and len(found) < n else left).append(message)
-        self._kept = left
-        return found
 
     def _end(
         self, partition: TopicPartition, message: Message, before: list[Message] | None
@@ -435,64 +392,4 @@ class ConfluentGroup:
             self._at[partition] = max(self._at[partition], message.offset() or 0)
         else:
             last = before[-1].offset() if before else None
-            self._beyond[partition] = self._at[partition] if last is None else last + 1
-
-    def _complain(self) -> None:
-        if self._beyond:
-            beyond, self._beyond = self._beyond, {}
-            raise kafka_errors.OffsetOutOfRangeError(beyond)
-        error, self._trouble = self._refused or self._trouble, None
-        if error is not None:
-            raise error
-
-    def _drop_kept(self, partitions: Collection[TopicPartition]) -> None:
-        if self._kept:
-            gone = set(partitions)
-            self._kept = [m for m in self._kept if (m.topic(), m.partition()) not in gone]
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except KafkaException as error:
-        raise as_kafka_error(error.args[0]) from error
-
-
-def _record(message: Message) -> Record:
-    return Record(
-        message.offset() or 0,
-        message.key(),
-        message.value(),
-        message.headers() or (),
-        message.timestamp()[1],
-    )
-
-
-def _theirs(partition: TopicPartition, offset: int = -1001) -> confluent_kafka.TopicPartition:
-    return confluent_kafka.TopicPartition(partition.topic, partition.partition, offset)
-
-
-def _ours(partitions: Iterable[Any]) -> tuple[TopicPartition, ...]:
-    return tuple(sorted(TopicPartition(p.topic, p.partition) for p in partitions))
-
-
-def _make_asker(settings: Mapping[str, Any], options: MemberOptions) -> Any:
-    """A consumer of kafka-python that is asked, and reads nothing."""
-    asker = connect(
-        KafkaConsumer,
-        {
-            **settings,
-            "group_id": None,
-            "enable_auto_commit": False,
-            "auto_offset_reset": "none",
-            "allow_auto_create_topics": False,
-            "isolation_level": options.isolation,
-            "metadata_max_age_ms": round(1000 * options.metadata_s),
-            "reconnect_backoff_max_ms": 2000,
-            "metrics_enabled": False,
-        },
-        options.connect_s,
-    )
-    asker.assign([TopicPartition(topic, 0) for topic in options.topics])
-    return asker
+            self._troubles.beyond[partition] = self._at[partition] if last is None else last + 1

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 from kafka import errors as kafka_errors
 
 if TYPE_CHECKING:
@@ -67,6 +68,15 @@ def as_kafka_error(error: KafkaError) -> Exception:
         kind = kafka_errors.for_code(code) if code > 0 else kafka_errors.KafkaConnectionError
     made: Exception = kind(told)
     return made
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Errors of confluent-kafka come as those of kafka-python."""
+    try:
+        yield
+    except KafkaException as error:
+        raise as_kafka_error(error.args[0]) from error
 
 
 def confluent_settings(settings: Mapping[str, Any], options: MemberOptions) -> dict[str, Any]:

@@ -95,6 +95,9 @@ def test_a_partition_stays_ours_until_the_poll_after_it_was_revoked(
     reader.until(lambda: len(reader.rows) == 10)
     other = MemberThread(lambda: open_confluent(topic, assignor=assignor), {})
     events = []
+    for _ in range(20):  # the client hears of the other in a commit
+        reader.checkpoint()
+        time.sleep(0.05)
     while not any(isinstance(event, Revoked) for event in events):
         reader.source.poll(0.1, 10)
         events += reader.source.events()
