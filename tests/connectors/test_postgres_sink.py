@@ -173,7 +173,7 @@ def test_a_server_that_stops_to_answer_does_not_hold_us_for_ever(make, empty):
         started = time.monotonic()
         with pytest.raises(Backpressure):
             sink.flush("p", 1)
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 30
     finally:
         for pid in [*frozen, empty.process.pid]:
             os.kill(pid, signal.SIGCONT)

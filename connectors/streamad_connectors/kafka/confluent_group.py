@@ -8,8 +8,7 @@ librdkafka joins in the background and calls back inside ``consume()``. A rebala
 partitions away goes on only once ``unassign`` was called; any other change of the assignment keeps
 confluent-kafka from calling that by itself when the callback returns. So here a callback notes what
 happens and leaves the group waiting: :meth:`ConfluentGroup.join` lets it go on, after the owner
-of the partitions has saved what it has. Heartbeats go on meanwhile. Longer than other files: all
-that librdkafka does in another way, on one page.
+of the partitions has saved what it has. Heartbeats go on meanwhile.
 """
 
 from __future__ import annotations
@@ -227,8 +226,8 @@ class ConfluentGroup:
 
     def committed(self, partition: TopicPartition, timeout_ms: float) -> int | None:
         """Offset that the group has committed; None = nothing yet."""
-        asked = [_theirs(partition, -1001)]
-        with _translated():
+        asked = [theirs(partition)]
+        with translated():
             (found,) = self._consumer.committed(asked, timeout_ms / 1000)
         if found.error is not None:
             raise as_kafka_error(found.error)

@@ -162,21 +162,6 @@ def test_fetches_that_are_refused_cost_nothing(cluster, topic, produce, read):
     assert not reader.rejects
 
 
-def test_a_leader_that_dies_is_followed_to_its_successor(cluster, topic, produce, read):
-    produce(topic, range(300))
-    reader = read(topic)
-    reader.until(lambda: len(reader.rows) == 300)
-    cluster.down(2)
-    cluster.lead(topic, 1, 3)
-    produce(topic, range(300, 600))
-    reader.until(lambda: len(reader.rows) >= 600)
-    cluster.up(2)
-    cluster.lead(topic, 1, 2)
-    produce(topic, range(600, 900))
-    reader.until(lambda: len(reader.rows) >= 900)
-    assert sorted(reader.values()) == list(range(900))
-
-
 @pytest.mark.parametrize("error", [COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR, TIMED_OUT])
 def test_a_commit_that_is_refused_is_made_up_for(cluster, topic, produce, read, error):
     produce(topic, range(30))
