@@ -56,10 +56,9 @@ source:
   brokers: {{brokers}}
   topics: [{{topic}}]
   group: {{topic}}
-  instance_id: demo              # comes back after a kill without waiting for its old session
+{{membership}}
   assignor: range                # one step to join a group instead of two
   start: earliest
-  session_timeout: 10s
   format:
     type: json
     key: $.branch
@@ -74,7 +73,17 @@ sinks:
 state: {{{{dir: {{state}}, every: 1s}}}}
 web: {{{{port: 0}}}}
 """
-"""To be formatted with ``n_rows``, ``brokers``, ``topic``, ``alerts`` and ``state``."""
+"""To be formatted with ``n_rows``, ``brokers``, ``topic``, ``membership`` (one of the two below),
+``alerts`` and ``state``."""
+
+STATIC = """\
+  instance_id: demo              # comes back after a kill without waiting for its old session
+  session_timeout: 10s"""
+
+SHORT = """\
+  session_timeout: 3s            # after a kill its old session is soon over"""
+"""Apache Kafka allows 6 seconds at least. The embedded broker allows this, and is slow to let a
+static member come back."""
 
 SINGLE_PASS = (
     "source={{type: csv, path: {path}, time: time, key: branch, values: [flow]}}",

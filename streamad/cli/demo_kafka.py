@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Protocol
 
 import typer
 
-from streamad.cli.demo_config import LIVE_CONFIG, LIVE_MARK, PIPELINE, SINGLE_PASS
+from streamad.cli.demo_config import (
+    LIVE_CONFIG,
+    LIVE_MARK,
+    PIPELINE,
+    SHORT,
+    SINGLE_PASS,
+    STATIC,
+)
 from streamad.cli.demo_consumer import ALERTS, Consumer, Killer, Listener
 from streamad.cli.demo_proof import Proof, compare, read_events
 from streamad.cli.demo_words import copy_line_of, day, say, score, verdict
@@ -36,7 +43,7 @@ COPIES = tuple(f"pipe-{number}" for number in range(1, 17))
 
 _TURN_S = 0.1
 _CALM_S = 20.0
-_LIFE_S = 7.0
+_LIFE_S = 6.0
 _KEPT_HOURS = 40
 
 
@@ -91,7 +98,8 @@ def kafka_demo(wish: Wish) -> None:
     topic = f"streamad-demo-{secrets.token_hex(4)}"
     with _ended_by_signals(), ExitStack() as stack:
         brokers = _brokers(wish, stack)
-        config = _write_config(folder, series, brokers, topic)
+        membership = SHORT if wish.brokers is None else STATIC
+        config = _write_config(folder, series, brokers, topic, membership)
         feed = _feed(brokers, topic, stack)
         _intro(series, brokers, topic, config, wish)
         consumer = Consumer(config, folder, PIPELINE)
@@ -241,12 +249,15 @@ def _fresh(folder: Path) -> Path:
     return folder
 
 
-def _write_config(folder: Path, series: Series, brokers: list[str], topic: str) -> Path:
+def _write_config(
+    folder: Path, series: Series, brokers: list[str], topic: str, membership: str
+) -> Path:
     config = folder / "pipeline.yaml"
     text = LIVE_CONFIG.format(
         n_rows=len(series.times),
         brokers=json.dumps(brokers),
         topic=topic,
+        membership=membership,
         alerts=_quoted(folder / ALERTS),
         state=_quoted(folder / "state"),
     )
