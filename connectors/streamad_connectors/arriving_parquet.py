@@ -146,14 +146,13 @@ class ArrivingParquet(Following):
             )  # fmt: skip
             table = self._tables[file.number] = self._open(pinned)
         layout = make_layout(self._options, [table], stem_of(self._path))
-        reader = RowReader(layout, self.schema, table, (layout.names or (None,))[0], ".")
+        name = (layout.names or (None,))[0]
+        reader = RowReader(layout, self.schema, table, name, ".", self.invalid)
         batches = table.batches(self._layout_names(layout), file.position, PIECE_ROWS)
         try:
             for read in batches:
                 batch = read.slice(0, end - file.position)
-                before = reader.n_infinite
                 piece = reader.piece(batch, file.position)
-                self.n_infinite += reader.n_infinite - before
                 row = file.position + batch.num_rows
                 yield piece, row, row, file.tail
                 if row == end:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import logging
 from collections.abc import Collection, Generator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
 from streamad.core.errors import ConfigError
 from streamad_connectors.cells import is_number, is_text
+from streamad_connectors.contract import ChannelContract
 from streamad_connectors.files import PinnedFile
 from streamad_connectors.times import Family, TimeColumn, TimeUnit, family_of, make_time_column
 
@@ -69,6 +70,7 @@ class Options:
     time_unit: TimeUnit | None
     timezone: str | None
     time_format: str | None = None
+    contract: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ class Layout:
     names : tuple of (str or None)
         Series of each file, where there is no key column; None = it is missing. Where spread,
         series are named ``name/column``, or ``column`` if the name is empty.
+    contract : ChannelContract or None
+        What the values may be.
     """
 
     time: TimeColumn | None
@@ -95,6 +99,7 @@ class Layout:
     values: tuple[str, ...]
     spread: bool
     names: tuple[str | None, ...]
+    contract: ChannelContract | None = None
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -128,7 +133,10 @@ def make_layout(options: Options, tables: Sequence[Table], default: str) -> Layo
     key, names = _key(options, tables, default)
     values = _values(options, tables, {options.time, options.key})
     _warn_missing(values, tables)
-    return Layout(time, key, values, options.layout == "series", names)
+    layout = Layout(time, key, values, options.layout == "series", names)
+    if options.contract is None:
+        return layout
+    return replace(layout, contract=ChannelContract(layout.channels, options.contract))
 
 
 def missing_column(what: str, name: str, table: Table) -> ConfigError:

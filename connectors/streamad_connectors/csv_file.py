@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -62,6 +62,9 @@ class CsvSource(FileSource):
         False = there is no header line and columns are named ``c0``, ``c1`` and so on.
     decimal : {".", ","}
         Decimal mark.
+    contract : dict or None
+        What the values may be, by channel: ``range`` ([lowest, highest]) and ``unit``. A value
+        outside is missing, and counted; with ``strict: true`` its row is refused.
     follow : bool
         Rows that come later are read as they come, for ``streamad run``: appended to files, or
         in new ones. Time and values must be named.
@@ -103,12 +106,15 @@ class CsvSource(FileSource):
         delimiter: str | None = None,
         header: bool = True,
         decimal: Literal[".", ","] = ".",
+        contract: dict[str, Any] | None = None,
         follow: bool = False,
         on_gap: Literal["resume", "stop"] = "resume",  # noqa: ARG002  (for the engine)
     ) -> None:
         if decimal not in {".", ","}:
             raise ConfigError(f"decimal must be . or , but is {decimal!r}")
-        options = Options(time, key, values, layout, series, time_unit, timezone, time_format)
+        options = Options(
+            time, key, values, layout, series, time_unit, timezone, time_format, contract
+        )
         self._csv_tables: list[CsvTable] = []
         feed: Feed
         if follow:

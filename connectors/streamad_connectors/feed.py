@@ -45,8 +45,8 @@ class Feed(Protocol):
         ...
 
     @property
-    def n_infinite(self) -> int:
-        """Infinite values read so far."""
+    def invalid(self) -> Mapping[str, int]:
+        """Values read so far that count as missing, by kind: ``inf``, ``range``."""
         ...
 
     def read_from(self, offset: int) -> Generator[Found, None, None]:

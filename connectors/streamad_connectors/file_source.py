@@ -20,12 +20,14 @@ log = logging.getLogger(__name__)
 PARTITION = "files"
 FILE_OPTIONS = (
     "path", "time", "key", "values", "layout", "series", "time_unit", "timezone", "follow",
+    "contract",
 )  # fmt: skip
 """Options of every file source that decide what its rows are."""
 
 MAX_REJECTS = 65_536
 """Refused rows that wait for :meth:`FileSource.rejects` before poll goes on."""
 
+_WORDS = {"inf": "infinite values", "range": "values outside of the contract"}
 LOOK_S = 0.1
 """Between two looks at files that grow, while a poll waits."""
 
@@ -81,7 +83,7 @@ class FileSource:
     @property
     def n_infinite(self) -> int:
         """Infinite values read so far; they count as missing."""
-        return self._feed.n_infinite
+        return self._feed.invalid.get("inf", 0)
 
     def events(self) -> Sequence[SourceEvent]:
         """The one partition, at the first call; then what was found between the rows."""
@@ -169,8 +171,8 @@ class FileSource:
 
     def close(self) -> None:
         """Close the files."""
-        if self.n_infinite and not self._closed:
-            log.warning("%s infinite values counted as missing", self.n_infinite)
+        for kind, n in () if self._closed else self._feed.invalid.items():
+            log.warning("%s %s counted as missing", n, _WORDS[kind])
         self._closed = True
         self._stop_reading()
         self._feed.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -63,9 +64,10 @@ class FinishedFiles:
         self._tables = tuple(tables)
         self._layout = make_layout(options, tables, default_series)
         self.schema = Schema(self._layout.channels)
+        self.invalid: Counter[str] = Counter()
         names = self._layout.names or (None,) * len(tables)
         self._readers = [
-            RowReader(self._layout, self.schema, table, name, decimal)
+            RowReader(self._layout, self.schema, table, name, decimal, self.invalid)
             for table, name in zip(tables, names, strict=True)
         ]
         wanted = [self._layout.time.name] if self._layout.time else []
@@ -81,11 +83,6 @@ class FinishedFiles:
         """Name, size and time of change of every file."""
         files = [table.file for table in self._tables]
         return {"files": [[Path(f.path).name, f.size, f.mtime_ns] for f in files]}
-
-    @property
-    def n_infinite(self) -> int:
-        """Infinite values read so far; they count as missing."""
-        return sum(reader.n_infinite for reader in self._readers)
 
     def lag(self, offset: int) -> int | None:
         """Rows behind an offset; None where the format does not say."""

@@ -6,12 +6,14 @@ import hashlib
 import os
 import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Generator, Mapping
 from typing import Any
 
 from streamad.core.data import Schema
 from streamad.core.errors import ConfigError
 from streamad_connectors.columns import Layout, Options
+from streamad_connectors.contract import ChannelContract
 from streamad_connectors.feed import Found, Gap, Order
 from streamad_connectors.ledger import Ledger, Part, Tracked, read_ledger
 from streamad_connectors.pieces import Piece
@@ -65,8 +67,10 @@ class Following(ABC):
         self._path = path
         self._options = options
         self.schema = Schema(("value",) if options.layout == "series" else tuple(options.values))
+        if options.contract is not None:
+            ChannelContract(self.schema.channels, options.contract)
         self.total_rows: int | None = None
-        self.n_infinite = 0
+        self.invalid: Counter[str] = Counter()
         self._ledger = Ledger()
         self._looked_at = -ROUND_S
 

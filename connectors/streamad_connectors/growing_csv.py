@@ -269,11 +269,9 @@ class GrowingCsv(Following):
             if cutter is None:
                 return
             skipped = max(0, cutter.data_begins - file.position)
-            before = cutter.reader.n_infinite
             piece, n_rows = cutter.lines.piece(
                 data[skipped:], file.rows, cutter.reader, cutter.width
             )
-            self.n_infinite += cutter.reader.n_infinite - before
             position = file.position + len(data)
             yield piece, position, file.rows + n_rows, self._tail(file, position)
 
@@ -324,7 +322,8 @@ class GrowingCsv(Following):
         table = NamedColumns(file, names, self._options, self._decimal)
         first_cells = CsvLines(file.path, delimiter, names, names).first_cells
         layout = self._settle(table, first_cells, data[max(0, begins - file.position) :])
-        reader = RowReader(layout, self.schema, table, (layout.names or (None,))[0], self._decimal)
+        name = (layout.names or (None,))[0]
+        reader = RowReader(layout, self.schema, table, name, self._decimal, self.invalid)
         lines = CsvLines(file.path, delimiter, names, self._layout_names(layout))
         cutter = _Cutter(lines, reader, layout.width, begins)
         if "time" in self._ledger.extra:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from streamad_connectors.arriving_parquet import ArrivingParquet
 from streamad_connectors.columns import Options
@@ -41,6 +41,9 @@ class ParquetSource(FileSource):
     timezone : str or None
         Zone of times without one, as ``Europe/Berlin``; None = UTC. Of the hour that comes twice
         in autumn the first is meant.
+    contract : dict or None
+        What the values may be, by channel: ``range`` ([lowest, highest]) and ``unit``. A value
+        outside is missing, and counted; with ``strict: true`` its row is refused.
     follow : bool
         Rows that come later are read as they come, for ``streamad run``: in files that are
         added. Time and values must be named.
@@ -79,10 +82,11 @@ class ParquetSource(FileSource):
         series: str | None = None,
         time_unit: TimeUnit | None = None,
         timezone: str | None = None,
+        contract: dict[str, Any] | None = None,
         follow: bool = False,
         on_gap: Literal["resume", "stop"] = "resume",  # noqa: ARG002  (for the engine)
     ) -> None:
-        options = Options(time, key, values, layout, series, time_unit, timezone)
+        options = Options(time, key, values, layout, series, time_unit, timezone, contract=contract)
         feed: Feed
         if follow:
             feed = ArrivingParquet(path, options)

@@ -18,7 +18,7 @@ class Fault:
     Attributes
     ----------
     reason : str
-        ``time``, ``type`` or ``key``.
+        ``time``, ``type``, ``key``, ``value`` (outside of the contract) or ``cells``.
     detail : str
         What was expected and what came.
     row : mapping

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -31,22 +32,26 @@ class RowReader:
         Series of the file where there is no key column.
     decimal : str
         Decimal mark of numbers that come as text.
-
-    Attributes
-    ----------
-    n_infinite : int
-        Infinite values seen; they count as missing.
+    invalid : Counter
+        Takes the values that count as missing: infinite ones (``inf``), and those that the
+        contract does not allow (``range``).
     """
 
     def __init__(
-        self, layout: Layout, schema: Schema, table: Table, name: str | None, decimal: str
+        self,
+        layout: Layout,
+        schema: Schema,
+        table: Table,
+        name: str | None,
+        decimal: str,
+        invalid: Counter[str],
     ) -> None:
         self._layout = layout
         self._schema = schema
         self._table = table
         self._decimal = decimal
         self._name = name
-        self.n_infinite = 0
+        self._invalid = invalid
 
     @property
     def n_channels(self) -> int:
@@ -77,14 +82,14 @@ class RowReader:
             at: Fault(reason, detail, row_of(batch, at))
             for at, (reason, detail) in sorted(why.items())
         }
-        if not self._layout.spread:
-            return Piece(codes, times, values, faults)
-        return Piece(
-            codes,
-            np.repeat(times, width),
-            values.reshape(-1, 1),
-            {at * width + i: fault for at, fault in faults.items() for i in range(width)},
-        )
+        if self._layout.spread:
+            times, values = np.repeat(times, width), values.reshape(-1, 1)
+            faults = {at * width + i: fault for at, fault in faults.items() for i in range(width)}
+        if self._layout.contract is not None:
+            for at, (reason, detail) in self._layout.contract.check(values, self._invalid).items():
+                told = f"{self._table.place(row + at // width)}: {detail}"
+                faults.setdefault(at, Fault(reason, told, row_of(batch, at // width)))
+        return Piece(codes, times, values, faults)
 
     def _times(
         self, columns: Mapping[str, pa.Array], row: int, n: int, why: dict[int, tuple[str, str]]
@@ -164,7 +169,7 @@ class RowReader:
                 block[:, i] = np.nan if channel is None else channel[start : start + BLOCK]
             infinite = np.isinf(block)
             if infinite.any():
-                self.n_infinite += int(np.count_nonzero(infinite))
+                self._invalid["inf"] += int(np.count_nonzero(infinite))
                 block[infinite] = np.nan
         return out
 

@@ -246,6 +246,22 @@ def test_files_that_are_not_followed_are_read_to_their_end(streamad, plant, tmp_
     assert "the source has changed since the snapshot" in again.err
 
 
+@pytest.mark.parametrize("strict", [False, True])
+def test_rows_outside_of_the_contract_are_refused_as_in_a_backtest(
+    streamad, plant, tmp_path, strict
+):
+    ranges = {"flow": {"range": [None, 0.5], "unit": "l/s"}, "strict": strict}
+    config = plant(source={**flow(tmp_path), "contract": ranges}, sinks=[])
+    assert streamad("run", config).code == 0
+    assert streamad("backtest", config, "--out", "out", "--no-report").code == 0
+    live = (tmp_path / "state" / "plant" / "rejects-files.jsonl").read_text()
+    assert live == (tmp_path / "out" / "rejects.jsonl").read_text()
+    refused = [json.loads(line) for line in live.splitlines()]
+    assert refused
+    assert {one["reason"] for one in refused} == {"value"}
+    assert all(float(one["row"]["flow"]) > 0.5 for one in refused)
+
+
 def test_rows_that_were_lost_end_with_four_where_the_configuration_says_so(
     streamad, plant, process, tmp_path
 ):

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from streamad.core.data import Floats, Ints, Reject
-from streamad_connectors.payloads.contract import ChannelContract
+from streamad_connectors.contract import ChannelContract
 from streamad_connectors.payloads.options import (
     AnyFormat,
     AvroFormat,
@@ -96,7 +96,7 @@ def make_decoder(
     channels : sequence of str
         Names of the value columns.
     contract : mapping, optional
-        See :class:`.contract.ChannelContract`.
+        See :class:`.ChannelContract`.
 
     Raises
     ------

@@ -48,6 +48,8 @@ def test_a_strict_contract_refuses_rows_with_a_missing_value(name):
         ({"flow": {"range": ["a", 2]}}, "lowest, highest"),
         ({"flow": {"range": 3}}, "lowest, highest"),
         ({"flow": {"range": [2, 1]}}, "should rise"),
+        ({"flow": {"rang": [0, 1]}}, "has range and unit, got rang"),
+        ({"flow": [0, 1]}, "is a mapping"),
     ],
 )
 def test_a_wrong_contract_is_refused(contract, said):

@@ -11,10 +11,10 @@ import numpy as np
 
 from streamad.core.data import Flags, Floats
 from streamad.core.errors import ConfigError
-from streamad_connectors.payloads.parsed import Why
 
 STRICT = "strict"
 """The option beside the names of channels."""
+_OPTIONS = ("range", "unit")
 
 
 class ChannelContract:
@@ -24,14 +24,13 @@ class ChannelContract:
     ----------
     channels : sequence of str
     contract : mapping
-        By channel: a mapping with ``range`` ([lowest, highest]; None = no bound) and ``unit``;
-        other options are for other rooms. Beside them ``strict``: a row needs a number within its
-        range in every channel.
+        By channel: a mapping with ``range`` ([lowest, highest]; None = no bound) and ``unit``.
+        Beside them ``strict``: a row needs a number within its range in every channel.
 
     Raises
     ------
     ConfigError
-        If a range is none, or of a channel that is not there.
+        If a range is none, or of a channel that is not there, or an option is unknown.
 
     Examples
     --------
@@ -54,11 +53,16 @@ class ChannelContract:
                 raise ConfigError(
                     f"contract.{name}: there is no such channel, only {', '.join(channels)}"
                 )
+            unknown = sorted(set(_mapping(name, options)) - set(_OPTIONS))
+            if unknown:
+                raise ConfigError(
+                    f"contract.{name} has {' and '.join(_OPTIONS)}, got {', '.join(unknown)}"
+                )
             at = self._channels.index(name)
             self._low[at], self._high[at] = _range(name, options.get("range"))
             self._units[at] = f" {options['unit']}" if options.get("unit") else ""
 
-    def check(self, values: Floats, invalid: Counter[str]) -> dict[int, Why]:
+    def check(self, values: Floats, invalid: Counter[str]) -> dict[int, tuple[str, str]]:
         """Make values out of range missing, in place, and say which rows cannot be used.
 
         Parameters
@@ -93,6 +97,12 @@ class ChannelContract:
             return f"{name!r} is missing, the contract is strict"
         low, high = float(self._low[at]), float(self._high[at])
         return f"{name!r} is {float(row[at])}{unit}, expected {low} to {high}{unit}"
+
+
+def _mapping(name: str, given: Any) -> Mapping[str, Any]:
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"contract.{name} is a mapping such as {{range: [0, 1]}}, got {given!r}")
+    return given
 
 
 def _range(name: str, given: Any) -> tuple[float, float]:
