@@ -25,6 +25,7 @@ MOST_WAITING = 10_000
 """Label sets that Alertmanager has not heard of; beyond it the stream waits."""
 FLUSH_S = 5.0
 JOIN_S = 2.0
+_JSON = {"Content-Type": "application/json"}
 
 
 class AlertmanagerSink:
@@ -129,6 +130,17 @@ class AlertmanagerSink:
                 "dead_lettered": self._refused.n,
                 "waiting": self._states.n_fresh(),
             }
+
+    def check(self) -> None:
+        """Return if every member takes alerts: each is sent none of them.
+
+        Raises
+        ------
+        ConnectorError
+            If one does not answer, or refuses us.
+        """
+        for poster in self._posters:
+            poster.post(b"[]", _JSON)
 
     def open(self, partition: str, position: Mapping[str, Any] | None) -> None:
         """Go on with the alerts of a checkpoint; they are sent at once."""
@@ -263,7 +275,7 @@ class AlertmanagerSink:
         """Send a batch to one member; the numbers of what it refuses, found by halving, and why."""
         body = orjson.dumps([message.body for message in batch])
         try:
-            poster.post(body, {"Content-Type": "application/json"})
+            poster.post(body, _JSON)
         except Refused as error:
             if len(batch) == 1:
                 return {first: str(error)}

@@ -135,6 +135,23 @@ class Poster:
             raise Disconnected(f"{self.origin} does not answer: {_say(error)}") from error
         self._judge(status, answered, text)
 
+    def reach(self) -> None:
+        """Return if anything answers there, whatever it says; nothing is posted.
+
+        Raises
+        ------
+        Disconnected
+            If the name of the host is unknown, nobody listens, or its certificate is not trusted.
+        """
+        import httpx2
+
+        if self._client is None:
+            self._client = self._connect()
+        try:
+            self._client.head(self.origin)
+        except httpx2.HTTPError as error:
+            raise Disconnected(f"{self.origin} does not answer: {_say(error)}") from error
+
     def close(self) -> None:
         """Close the connections."""
         if self._client is not None:

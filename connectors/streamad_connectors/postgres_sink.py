@@ -115,16 +115,28 @@ class _Postgres:
                 lambda: self._once(work), _passes, timeout_s=self._timeout_s, longest_wait_s=1.0
             )
         except psycopg.Error as error:
-            told = f"alerts cannot be stored in {self._where}: {_first_line(error)}"
-            if _passes(error):
-                raise Backpressure(told, RETRY_AFTER_S) from error
-            raise ConnectorError(f"{told}; mend it there, nothing is skipped") from error
+            raise self._translated(error) from error
+
+    def reach(self) -> None:
+        """Log in and out again."""
+        import psycopg
+
+        try:
+            psycopg.connect(**self._options).close()
+        except psycopg.Error as error:
+            raise self._translated(error) from error
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(Exception):
                 connection.close()
+
+    def _translated(self, error: psycopg.Error) -> ConnectorError:
+        told = f"alerts cannot be stored in {self._where}: {_first_line(error)}"
+        if _passes(error):
+            return Backpressure(told, RETRY_AFTER_S)
+        return ConnectorError(f"{told}; mend it there, nothing is skipped")
 
     def _once(self, work: Callable[[Cursor], T]) -> T:
         import psycopg

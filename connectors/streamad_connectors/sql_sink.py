@@ -78,6 +78,10 @@ class Database(Protocol):
         """
         ...
 
+    def reach(self) -> None:
+        """Return if the database is there; changes nothing in it. Raises like a transaction."""
+        ...
+
     def close(self) -> None:
         """Give the connection back."""
         ...
@@ -117,6 +121,21 @@ class SqlSink:
         self._staged: dict[str, dict[str, Alert]] = {}
         self._unchecked: dict[str, Mapping[str, Any] | None] = {}
         self._reached = False
+
+    def check(self) -> None:
+        """Return if the database is there and lets us in; nothing is changed in it.
+
+        Raises
+        ------
+        Disconnected
+            If it cannot be reached or is busy.
+        ConnectorError
+            If it refuses us.
+        """
+        try:
+            self._database.reach()
+        except Backpressure as error:
+            raise Disconnected(str(error)) from error
 
     def open(self, partition: str, position: Mapping[str, Any] | None) -> None:
         """Begin or go on with a partition; the database has to be there at the first one only."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from streamad.core.errors import Backpressure, ConnectorError
@@ -60,24 +60,36 @@ class _Sqlite:
                 lambda: self._once(work), _passes, timeout_s=TIMEOUT_S, longest_wait_s=1.0
             )
         except sqlite3.Error as error:
-            if _passes(error):
-                raise Backpressure(
-                    f"alerts cannot be stored in {self._path}: {error}", RETRY_AFTER_S
-                ) from error
-            raise ConnectorError(
-                f"alerts cannot be stored in {self._path}: {error}; mend the file or choose "
-                "another path, nothing is skipped"
-            ) from error
+            raise self._translated(error) from error
         except OSError as error:
             raise ConnectorError(
                 f"alerts cannot be stored in {self._path}: {error.strerror}; choose another path"
             ) from error
+
+    def reach(self) -> None:
+        """Ask a file that is there for the right to write, and give it back."""
+        if not self._path.exists():
+            return
+        try:
+            with closing(
+                sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None)
+            ) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
 
     def close(self) -> None:
         if self._connection is not None:
             with suppress(sqlite3.Error):
                 self._connection.close()
             self._connection = None
+
+    def _translated(self, error: sqlite3.Error) -> ConnectorError:
+        told = f"alerts cannot be stored in {self._path}: {error}"
+        if _passes(error):
+            return Backpressure(told, RETRY_AFTER_S)
+        return ConnectorError(f"{told}; mend the file or choose another path, nothing is skipped")
 
     def _once(self, work: Callable[[Cursor], T]) -> T:
         if self._connection is None:

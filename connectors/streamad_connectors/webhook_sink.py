@@ -115,6 +115,10 @@ class WebhookSink(AlertDelivery):
             RefusedAlerts(dead_letter),
         )
 
+    def check(self) -> None:
+        """Return if anything answers at the address; Disconnected if nothing does."""
+        self._poster.reach()
+
     def _wanted(self, alert: Alert) -> bool:
         known = self._severities is None or alert.severity in self._severities
         return known and alert.suppressed is None

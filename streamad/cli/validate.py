@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from streamad.cli.console import printable
-from streamad.cli.exits import CHECK_FAILED, OK, exit_code
+from streamad.cli.exits import CHECK_FAILED, OK, UNREACHABLE, USAGE, exit_code
+from streamad.cli.live import state_folder
 from streamad.cli.options import Configs, Overrides
-from streamad.core.errors import ConfigError, StateError, StreamadError
+from streamad.core.errors import ConfigError, Refused, StreamadError
 
 if TYPE_CHECKING:
     from streamad.config import Config
@@ -23,6 +26,7 @@ EXAMPLES = (
 )
 
 _MANY_BYTES = 1 << 30
+_FEW_BYTES = 64 << 20
 _WITHOUT_SOURCE = ("value",)
 """Channels of the graph where the source is not opened."""
 
@@ -40,7 +44,7 @@ def validate_command(
     """Check a configuration; processes no data.
 
     Three layers: fields (names and values), graph (the stages fit together), environment (the
-    source can be opened, folders written).
+    source can be opened, sinks and dead letters be reached, folders be written).
     """
     from streamad.config import load_config
 
@@ -63,18 +67,20 @@ def validate_command(
         _say(f"  environment   {'FAIL' if told else 'ok'}")
         for line in lines:
             _say(f"    {line}")
-    _end(errors, warnings, deny_warnings=deny_warnings)
+    code = exit_code(errors[0]) if errors else OK
+    if told and code != USAGE:
+        code = UNREACHABLE
+    _end(code, len(errors), warnings, deny_warnings=deny_warnings)
 
 
-def _end(errors: Sequence[StreamadError], warnings: Sequence[str], *, deny_warnings: bool) -> None:
+def _end(code: int, n_errors: int, warnings: Sequence[str], *, deny_warnings: bool) -> None:
     if warnings:
         _say(f"  warnings      {len(warnings)}")
         for warning in warnings:
             _say(f"    {warning}")
-    code = exit_code(errors[0]) if errors else OK
     if code == OK and warnings and deny_warnings:
         code = CHECK_FAILED
-    counts = [(len(errors), "error"), (len(warnings), "warning")]
+    counts = [(n_errors, "error"), (len(warnings), "warning")]
     told = ", ".join(f"{n} {word}{'s' if n > 1 else ''}" for n, word in counts if n)
     if told:
         _say(f"{told:<76} exit {code}")
@@ -118,7 +124,7 @@ def _environment(config: Config, errors: list[StreamadError]) -> tuple[Sequence[
             lines.append(f"{name:<18} {path}  ok, {_room(path):.1f} GiB free")
         except OSError as error:
             message = f"{path}  cannot be written: {error.strerror}"
-            errors.append(StateError(f"{name}: {message}"))
+            errors.append(Refused(f"{name}: {message}"))
             lines.append(f"{name:<18} {message}")
     return channels, lines
 
@@ -137,21 +143,26 @@ def _targets(config: Config) -> list[tuple[str, Any]]:
 def _folders(config: Config) -> Iterator[tuple[str, Path]]:
     """Folders that a run writes to, besides its own."""
     if config.state.dir is not None:
-        yield "state.dir", Path(config.state.dir)
-    for i, sink in enumerate(config.sinks):
-        path = sink.options.get("path")
-        if isinstance(path, str):
-            yield f"sinks.{i}.path", Path(path).parent
+        yield "state.dir", state_folder(config)
+    plugins = [(f"sinks.{i}", sink) for i, sink in enumerate(config.sinks)]
+    if config.source.dead_letter is not None:
+        plugins.append(("source.dead_letter", config.source.dead_letter))
+    for name, plugin in plugins:
+        for option in ("path", "spool", "dead_letter"):
+            path = plugin.options.get(option)
+            if isinstance(path, str):
+                yield f"{name}.{option}", Path(path) if option == "spool" else Path(path).parent
 
 
 def _room(path: Path) -> float:
     """GiB free where a folder is or would be; OSError if it could not be written."""
-    import os
-
     there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise PermissionError(0, f"{there} is not a folder that may be written")
-    return shutil.disk_usage(there).free / 2**30
+    free = shutil.disk_usage(there).free
+    if free < _FEW_BYTES:
+        raise OSError(errno.ENOSPC, f"only {free / 2**20:.0f} MiB are free, make room")
+    return free / 2**30
 
 
 def _graph(config: Config, channels: Sequence[str], errors: list[StreamadError]) -> list[str]:

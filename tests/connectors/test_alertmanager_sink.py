@@ -10,7 +10,7 @@ from reference.web_receiver import Receiver, silent, status
 from streamad_connectors import alertmanager_sink
 from streamad_connectors.alertmanager_sink import AlertmanagerSink
 
-from streamad.core.errors import Backpressure, ConfigError
+from streamad.core.errors import Backpressure, ConfigError, Disconnected
 from streamad.testing.sinks import example_output
 
 ALERT = replace(example_output(1)[1][0], event="open", seq=1, end_ns=None, labels={"a.b": "c"})
@@ -295,3 +295,17 @@ def test_credentials_are_sent(make, receiver, tmp_path):
 def test_an_option_that_cannot_be_used_is_an_error(make, urls, options, message):
     with pytest.raises(ConfigError, match=message):
         make(*urls, **options)
+
+
+def test_a_real_one_is_checked_without_an_alert(make, real, recorder):
+    make(real.url).check()
+    assert real.alerts() == []
+
+
+def test_a_check_asks_every_member(make, receiver):
+    gone = Receiver().start()
+    gone.stop()
+    sink = make(receiver.url.removesuffix("/hook"), f"http://127.0.0.1:{gone.port}")
+    with pytest.raises(Disconnected, match=f"{gone.port} does not answer"):
+        sink.check()
+    assert receiver.documents == [[]]

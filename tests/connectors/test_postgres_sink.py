@@ -255,3 +255,21 @@ def test_a_table_of_another_shape_is_an_error(make, empty):
     sink.write("p", [], [ALERT])
     with pytest.raises(ConnectorError, match=r"column .* does not exist; mend it there"):
         sink.flush("p", 1)
+
+
+def test_a_check_logs_in_and_changes_nothing(make, empty):
+    make().check()
+    with empty.connect() as database:
+        tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+        assert database.execute(tables).fetchall() == []
+
+
+def test_a_check_says_that_we_are_not_let_in(make):
+    with pytest.raises(ConnectorError, match="password authentication failed"):
+        make(password="wrong").check()
+
+
+def test_a_check_says_that_nobody_is_there(make, empty):
+    empty.stop()
+    with pytest.raises(Disconnected, match="refused"):
+        make().check()

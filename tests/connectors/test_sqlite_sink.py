@@ -10,7 +10,7 @@ import pytest
 from streamad_connectors import sqlite_sink
 from streamad_connectors.sqlite_sink import SqliteSink
 
-from streamad.core.errors import Backpressure, ConnectorError
+from streamad.core.errors import Backpressure, ConnectorError, Disconnected
 from streamad.core.event import alert_document
 from streamad.testing.conformance import SinkConformance
 from streamad.testing.sinks import example_output
@@ -191,3 +191,31 @@ def test_names_are_values_not_statements(sink, path):
     assert rows(path, "SELECT series, pipeline FROM alerts") == [
         ("'; DROP TABLE alerts; --\ufffd", '"x"')
     ]
+
+
+def test_a_check_leaves_nothing_where_there_is_no_file(sink, path):
+    sink.check()
+    assert not path.exists()
+
+
+def test_a_check_leaves_a_database_of_others_as_it_is(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "theirs.db")) as database:
+        database.execute("CREATE TABLE theirs (a)")
+    before = (tmp_path / "theirs.db").read_bytes()
+    with closing(SqliteSink(path=str(tmp_path / "theirs.db"))) as sink:
+        sink.check()
+    assert (tmp_path / "theirs.db").read_bytes() == before
+
+
+def test_a_check_says_that_a_file_is_held_by_another_writer(sink, path):
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Disconnected, match="locked"):
+            sink.check()
+
+
+def test_a_check_says_that_a_file_is_no_database(tmp_path):
+    (tmp_path / "text").write_text("this is no database, " * 100)
+    with closing(SqliteSink(path=str(tmp_path / "text"))) as sink, pytest.raises(ConnectorError):
+        sink.check()

@@ -13,7 +13,7 @@ from reference.web_receiver import Receiver, endless, hanging_up, silent, status
 from streamad_connectors import outbox
 from streamad_connectors.webhook_sink import WebhookSink
 
-from streamad.core.errors import Backpressure, ConfigError
+from streamad.core.errors import Backpressure, ConfigError, Disconnected
 from streamad.core.event import alert_document, alert_schema
 from streamad.testing.conformance import SinkConformance
 from streamad.testing.sinks import example_output
@@ -343,3 +343,14 @@ def test_an_address_in_a_file_stays_a_secret(make, receiver, tmp_path, caplog):
 def test_an_option_that_cannot_be_used_is_an_error(make, options, message):
     with pytest.raises(ConfigError, match=message):
         make(**options)
+
+
+def test_a_check_takes_any_answer_and_posts_nothing(make, receiver):
+    make().check()
+    assert receiver.requests == []
+
+
+@pytest.mark.parametrize("url", ["http://nowhere.invalid/hook", "https://127.0.0.1:1/hook"])
+def test_a_check_says_that_nobody_answers(make, url):
+    with pytest.raises(Disconnected, match="does not answer"):
+        make(url=url).check()

@@ -234,3 +234,25 @@ def test_validate_looks_for_the_topics_that_are_written_to(broker, tmp_path):
     assert "sinks.0            ok" in done.stdout
     assert "sinks.1            there is no topic 'no-alerts' to write to" in done.stdout
     assert "source.dead_letter there is no topic 'no-letters' to write to" in done.stdout
+
+
+def test_validate_looks_for_the_topics_that_are_read(broker, tmp_path):
+    tree = {
+        "version": 1,
+        "pipeline": "plant",
+        "source": {
+            "type": "kafka",
+            "brokers": [broker.bootstrap],
+            "topics": ["no-rows"],
+            "group": "plant",
+            "format": FORMAT,
+        },
+        "detectors": [{"type": "ewma"}],
+    }
+    config = tmp_path / "plant.yaml"
+    config.write_text(json.dumps(tree))
+    done = subprocess.run(
+        [*STREAMAD, "validate", str(config)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 4
+    assert "source             there is no topic 'no-rows': check source.topics" in done.stdout
