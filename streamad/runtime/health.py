@@ -20,8 +20,8 @@ from streamad.runtime.measures import (
     SinkHealth,
 )
 
-TOMBSTONE = "tombstone"
-"""Reason of a row that is refused because it says that there is none: no sign of poison."""
+HARMLESS = frozenset({"tombstone", "late", "duplicate", "data_gap", "state_lost"})
+"""Reasons that are no sign of poison: nothing is wrong with such rows, or there are none."""
 SHARE_WINDOW_S = 60.0
 FAILING_S = 60.0
 STUCK_S = 30.0
@@ -198,7 +198,7 @@ class Telemetry:
         """Rows that were refused, by the source or by a pipeline."""
         if rejects:
             self.rejects.update(reject.reason for reject in rejects)
-            self._remember(0, sum(reject.reason != TOMBSTONE for reject in rejects))
+            self._remember(0, sum(reject.reason not in HARMLESS for reject in rejects))
 
     def saved(self, seconds: float, n_bytes: int) -> None:
         """A checkpoint is durable."""
@@ -255,7 +255,7 @@ class Telemetry:
 
     @property
     def reject_share(self) -> float:
-        """Share of refused rows among those of the last minute, tombstones left out."""
+        """Share of refused rows among those of the last minute, harmless ones left out."""
         since = self.clock() - SHARE_WINDOW_S
         recent = [entry for entry in list(self._recent) if entry[0] > since]
         refused = sum(entry[2] for entry in recent)

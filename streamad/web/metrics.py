@@ -17,7 +17,10 @@ from streamad.runtime.measures import RATIO_BOUNDS
 from streamad.runtime.telemetry import Buckets, Telemetry
 
 EVENTS = ("open", "update", "resolve")
-REASONS = ("decode", "schema", "type", "time", "size", "key", "value", "detector", "data_gap")
+REASONS = (
+    "decode", "schema", "cells", "type", "time", "size", "key", "value", "detector", "tombstone",
+    "data_gap", "state_lost",
+)  # fmt: skip
 ORDERING = ("late", "duplicate")
 """Reasons for refused rows that have metrics of their own: nothing is wrong with such rows."""
 SUPPRESSIONS = ("cool_down",)

@@ -124,8 +124,19 @@ def test_lag_position_and_watermark_are_known_for_each_partition(ran):
     assert ran.telemetry.series == 4
 
 
-@pytest.mark.parametrize(("reason", "poisoned"), [("decode", True), ("tombstone", False)])
-def test_records_that_say_that_there_is_nothing_are_no_poison(reason, poisoned):
+@pytest.mark.parametrize(
+    ("reason", "poisoned"),
+    [
+        ("decode", True),
+        ("value", True),
+        ("tombstone", False),
+        ("late", False),
+        ("duplicate", False),
+        ("data_gap", False),
+        ("state_lost", False),
+    ],
+)
+def test_rows_that_only_say_that_there_is_nothing_to_judge_are_no_poison(reason, poisoned):
     telemetry = Telemetry(clock=FakeClock())
     telemetry.partitions["p"] = PartitionHealth()
     telemetry.saw_rejects([Reject("p", n, reason, "refused") for n in range(9)])

@@ -296,6 +296,8 @@ class _Records:
             detail = f"row {rows[0]} of {n_rows}: {detail}"
             detail += f"; {len(rows)} rows in all" if len(rows) > 1 else ""
             row["rows"] = rows[:_MAX_LISTED]
+        if value is not None and len(value) > RAW_BYTES and reason != "size":
+            detail += f"; of {len(value)} bytes the first {RAW_BYTES} are kept"
         headers = self.headers[i][:_MAX_HEADERS] if self.headers else ()
         return Reject(
             self.partition,
