@@ -167,7 +167,7 @@ class State(Section):
     on_lost: Literal["stop", "rebuild", "fresh"] = Field(
         default="stop",
         description="No usable snapshot of a partition that was read: stop, read all rows that "
-        "there are again, or begin where the source says.",
+        "there are again, or go on without a state behind those that were read.",
     )
     ttl: Duration | None = Field(default=None, description="A series not seen so long is dropped.")
     max_keys: int = Field(default=100_000, ge=1, description="Series of one partition at most.")

@@ -79,6 +79,7 @@ class FileStateStore:
     ) -> None:
         self.folder = Path(folder)
         self.fingerprint = fingerprint
+        self._damaged: set[Path] = set()
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock: IO[bytes] = open(self.folder / "lock", "ab+")  # noqa: SIM115
@@ -108,6 +109,7 @@ class FileStateStore:
                     os.fsync(file.fileno())
                 crash_point("before_rename")
                 os.replace(path, target)
+                self._damaged.discard(target)
             except BaseException:
                 Path(path).unlink(missing_ok=True)
                 raise
@@ -152,6 +154,7 @@ class FileStateStore:
             try:
                 return read_checkpoint(path)
             except StateError as error:
+                self._damaged.add(path)
                 reasons.append(str(error))
                 log.warning("%s; going back to the snapshot before it", error)
         if own:
@@ -163,14 +166,21 @@ class FileStateStore:
         return None
 
     def prune(self, partition: str, keep: int) -> None:
-        """Delete all but the newest ``keep`` snapshots of this partition and fingerprint."""
+        """Delete all but the newest ``keep`` snapshots of this partition and fingerprint.
+
+        One that was found damaged is none of them; it is deleted when it is older than they are.
+        """
         own = sorted(
             (offset, path)
             for path, offset, fingerprint in self._files(partition)
             if self.fingerprint.startswith(fingerprint)
         )
-        for _, path in own[: max(0, len(own) - keep)]:
-            path.unlink(missing_ok=True)
+        intact = [offset for offset, path in own if path not in self._damaged]
+        oldest = min(intact[-keep:], default=0)
+        for offset, path in own:
+            if offset < oldest:
+                path.unlink(missing_ok=True)
+                self._damaged.discard(path)
 
     def close(self) -> None:
         """Give the folder free."""

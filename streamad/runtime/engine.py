@@ -218,6 +218,7 @@ class Engine:
         for event in events:
             if isinstance(event, Assigned):
                 self._count_rebalance("assign", event.partitions)
+                self._restorer.expect(event.partitions)
                 for name in event.partitions:
                     self._assign(name)
                 moved.update(event.partitions)
@@ -247,7 +248,8 @@ class Engine:
         if checkpoint is None:
             found = {} if lost is None else self._outputs.found(name)
             self._open_outputs(name, found.get("sinks"), found.get("dead_letter"))
-            self._restorer.begin(name, lost)
+            held.begin_offset = self._restorer.begin(name, lost)
+            held.next_offset = held.begin_offset or 0
         else:
             self._restorer.recall(checkpoint)
             held.restore(checkpoint, self._source.identity)

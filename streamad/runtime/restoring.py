@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from streamad.core.data import Checkpoint
@@ -11,7 +12,7 @@ from streamad.runtime.outputs import Outputs
 
 _WAYS_OUT = (
     "restore the state folder from a copy, or set state.on_lost: rebuild reads again all rows that "
-    "there still are, fresh begins where the source says"
+    "there still are, fresh goes on there without a state"
 )
 
 
@@ -40,6 +41,11 @@ class Restorer:
         self._outputs = outputs
         self._store = store
         self._on_lost = on_lost
+        self._together: tuple[str, ...] = ()
+
+    def expect(self, names: Sequence[str]) -> None:
+        """These come together: who stops because of one tells of all of them."""
+        self._together = tuple(names)
 
     def load(self, name: str) -> tuple[Checkpoint | None, StateLost | None]:
         """The newest snapshot whose output is visible, or why there is none of rows that were read.
@@ -52,14 +58,12 @@ class Restorer:
             If snapshots cannot be used.
         """
         try:
-            checkpoint = self._newest(name)
-            if checkpoint is None and self._store is not None:
-                self._refuse_silence(name)
+            return self._find(name), None
         except StateLost as lost:
             if self._on_lost == "stop":
-                raise StateLost(f"{lost}: {_WAYS_OUT}", lost.read_up_to) from lost
+                told = "; ".join([str(lost), *self._others(name)])
+                raise StateLost(f"{told}: {_WAYS_OUT}", lost.read_up_to) from lost
             return None, lost
-        return checkpoint, None
 
     def recall(self, checkpoint: Checkpoint) -> None:
         """Lead a source whose identity grows back to what it was."""
@@ -67,15 +71,49 @@ class Restorer:
         if recall is not None:
             recall(checkpoint.meta["source"])
 
-    def begin(self, name: str, lost: StateLost | None) -> None:
-        """There is no state: start where the source says, or at its first row."""
+    def begin(self, name: str, lost: StateLost | None) -> int | None:
+        """There is no state: start where the source says, at its first row, or where it was read.
+
+        Returns
+        -------
+        int or None
+            Where that is, if it is known before the first rows.
+
+        Notes
+        -----
+        A source that has to recall where it was cannot be led there without a snapshot: it starts
+        at its first row.
+        """
+        if lost is not None and self._on_lost == "fresh" and not hasattr(self._source, "recall"):
+            self._source.seek(name, lost.read_up_to)
+            return lost.read_up_to
         begin = getattr(self._source, "begin", None)
         if begin is None:
             self._source.seek(name, 0)
-        elif lost is not None and self._on_lost == "rebuild":
+        elif lost is not None:
             begin(name, first=True)
         else:
             begin(name)
+        return None
+
+    def _find(self, name: str) -> Checkpoint | None:
+        checkpoint = self._newest(name)
+        if checkpoint is None and self._store is not None:
+            self._refuse_silence(name)
+        return checkpoint
+
+    def _others(self, name: str) -> list[str]:
+        """What else is lost of what came together with this partition."""
+        told = []
+        for other in self._together:
+            if other != name:
+                try:
+                    self._find(other)
+                except StateLost as lost:
+                    told.append(str(lost))
+                except StateError:
+                    continue
+        return told
 
     def _newest(self, name: str) -> Checkpoint | None:
         if self._store is None:

@@ -31,7 +31,7 @@ class EngineSettings:
         Rows were gone before they were read: ``resume`` behind them, or ``stop``.
     on_lost : str
         A partition was read before and no snapshot of it is left: ``stop``, ``rebuild`` from the
-        first row that there is, or begin ``fresh`` where the source says.
+        first row that there is, or go on ``fresh`` behind what was read.
     on_detector_error : str
         A detector raised: ``quarantine`` it for the series, or ``stop``.
     revoke_timeout_s : float

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from streamad.core.data import Checkpoint
-from streamad.core.errors import FingerprintMismatch, StateError
+from streamad.core.errors import FingerprintMismatch, StateError, StateLost
 from streamad.runtime.checkpoints import FileStateStore, list_checkpoints, read_checkpoint
 
 MARK = "ab" * 32
@@ -62,6 +62,24 @@ def test_prune_keeps_the_newest(store):
         store.save(checkpoint(offset))
     store.prune("files", 3)
     assert [offset for _, _, offset, _ in list_checkpoints(store.folder)] == [3, 4, 5]
+
+
+def test_damaged_snapshots_do_not_take_the_place_of_those_that_are_made_after_them(store):
+    for offset in (50, 60, 70):
+        store.save(checkpoint(offset))
+        newest(store).write_bytes(b"damaged")
+    with pytest.raises(StateLost, match="none of its 3 snapshots"):
+        store.load("files")
+    for offset in (10, 20, 30, 40):
+        store.save(checkpoint(offset))
+        store.prune("files", 3)
+    assert [found[2] for found in list_checkpoints(store.folder)] == [20, 30, 40, 50, 60, 70]
+    assert store.load("files").next_offset == 40
+    store.save(checkpoint(70))
+    store.save(checkpoint(80))
+    store.prune("files", 3)
+    assert [found[2] for found in list_checkpoints(store.folder)] == [40, 50, 60, 70, 80]
+    assert store.load("files").next_offset == 80
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "empty", "foreign"])

@@ -60,12 +60,40 @@ def test_it_is_rebuilt_from_the_first_row_and_told(live, calm, tmp_path):
     assert_same(calm, run.sink)
 
 
-def test_it_begins_afresh_where_the_source_says(live):
-    run = live(source=Remembers({"p": 450}), settings={"on_lost": "fresh"})
+def test_it_goes_on_afresh_behind_what_was_read(live, state):
+    store = state()
+    run = live(source=Remembers({"p": 450}), store=store, settings={"on_lost": "fresh"}, polls=1)
     run.run()
-    assert run.source.began == [("p", False), ("q", False)]
+    assert run.source.began == [("q", False)]
     assert len(events(run, "p")) == 2
     assert not events(run, "q")
+    assert store.load("p").meta["begin"] == 450
+    assert store.load("p").next_offset >= 450
+
+
+def test_a_source_that_has_to_recall_where_it_was_begins_afresh_at_its_first_row(live, state):
+    class Recalls(Remembers):
+        def recall(self, identity):
+            pass
+
+    run = live(source=Recalls({"p": 450}), settings={"on_lost": "fresh"})
+    run.run()
+    assert run.source.began == [("p", True), ("q", False)]
+
+
+def test_it_tells_of_all_partitions_that_came_together(live, state):
+    store = state()
+    live(source=LiveSource(batches()), store=store, polls=9).run()
+    for path in store.folder.glob("q*.ckpt"):
+        path.write_bytes(path.read_bytes()[:-40])
+    for path in store.folder.glob("p*.ckpt"):
+        path.unlink()
+    with pytest.raises(StateLost) as stopped:
+        live(source=Remembers({"p": 450}), store=store).run()
+    told = str(stopped.value)
+    assert "'p' was read up to offset 450" in told
+    assert "'q': none of its" in told
+    assert told.count("state.on_lost") == 1
 
 
 def test_snapshots_that_are_all_damaged_are_a_lost_state(live, state):
