@@ -179,5 +179,12 @@ def _tell(summary: Summary | None) -> None:
     note(
         f"stopped    {summary.rows_here:,} rows in {summary.seconds:.1f} s, "
         f"{counters.opened:,} episodes, {sum(counters.rejects.values()):,} rejected; "
-        "sinks flushed, snapshots written, offsets committed"
+        f"sinks flushed, snapshots written, {_committed(summary)}"
     )
+
+
+def _committed(summary: Summary) -> str:
+    """What became of the offsets."""
+    if summary.committed:
+        return "offsets committed"
+    return "offsets not committed (the group moved); the next run goes on from the snapshots"

@@ -27,6 +27,11 @@ class Checkpointer:
     offsets, which is a hint, unless a sink commits them with its output; 4. delete old snapshots,
     but not before such a sink has committed. A partition whose output waits is left out: its state
     is ahead of what was delivered.
+
+    Attributes
+    ----------
+    committed : bool
+        False if the origin of the rows does not know the offsets of the last checkpoint.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class Checkpointer:
         self._clock = clock
         self._spans = spans
         self._failed = 0
+        self.committed = True
 
     def attempt(self, partitions: Iterable[Partition], deadline: float | None = None) -> bool:
         """Checkpoint; a failure is counted and the run goes on, up to a limit.
@@ -162,6 +168,7 @@ class Checkpointer:
             with self._phase("commit"):
                 result = (self._outputs if by_sink else self._source).commit(offsets)
             self._telemetry.commits[result.value] += 1
+            self.committed = result is CommitResult.OK
             committed = not by_sink or result is CommitResult.OK
         crash_point("after_commit")
         return committed

@@ -24,6 +24,7 @@ from streamad.core.protocols import (
     Assigned,
     DataGap,
     DeadLetter,
+    Lost,
     Revoked,
     Settled,
     Sink,
@@ -301,9 +302,8 @@ class Engine:
         deadline = self._clock() + self._settings.revoke_timeout_s
         self._wait_for_sinks(names, deadline)
         held = [self._held[name] for name in names]
-        self._checkpointer.attempt(held, deadline)
-        left = [part.name for part in held if part.dirty]
-        if left:
+        if not self._checkpointer.attempt(held, deadline):
+            left = [part.name for part in held if part.dirty] or list(names)
             self.telemetry.checkpoints["skipped"] += 1
             log.warning("given back without a checkpoint: %s; their next owner replays", left)
 
@@ -456,18 +456,31 @@ class Engine:
             if delivered and self._saved_all():
                 return
             if self._clock() >= deadline:
+                why = f" ({self._outputs.outage})" if self._outputs.outage else ""
                 raise DrainTimedOut(
                     f"not everything was handed over within {self._settings.drain_timeout_s:.0f} "
-                    "s; nothing is lost, the next run does the rest again"
+                    f"s{why}; nothing is lost, the next run does the rest again"
                 )
+            self._stay()
             self._sleep(LONGEST_NAP_S)
 
     def _saved_all(self) -> bool:
         try:
             return self._checkpointer.save(self._held.values())
-        except Disconnected as error:
+        except (Backpressure, Disconnected) as error:
             log.warning("%s; trying again", error)
             return False
+
+    def _stay(self) -> None:
+        """Follow a source whose group moves: else it never takes a commit. Its rows are left."""
+        if not self._outputs.commits:
+            return
+        self._reached(self._poll)
+        events = self._reached(self._source.events)
+        lost = [event for event in events if isinstance(event, Revoked | Lost)]
+        self._follow(lost)
+        if lost:
+            log.warning("no longer ours while it stops: the next owner replays what is left")
 
     def _count_rebalance(self, event: str, names: Sequence[str]) -> None:
         self.telemetry.rebalances[event] += len(names)
@@ -505,6 +518,7 @@ class Engine:
             sum(held.pipeline.series_count() for held in self._held.values()),
             finished,
             dict(self._resumed_at),
+            self._checkpointer.committed,
         )
 
 

@@ -87,7 +87,17 @@ class Outputs:
     def commit(self, offsets: Mapping[str, int]) -> CommitResult:
         """Make visible what was flushed, together with the offsets."""
         result: CommitResult = self._committer.commit(offsets)
+        health = self._telemetry.sinks[self._sinks.index(self._committer)]
+        if result is CommitResult.OK:
+            self._telemetry.worked(health)
+        else:
+            self._telemetry.refused(health, self.outage)
         return result
+
+    @property
+    def outage(self) -> str:
+        """Why the last commit has to be repeated; empty = it went through, or no sink commits."""
+        return str(getattr(self._committer, "outage", ""))
 
     def committed(self, name: str) -> int | None:
         """Offset up to which the output of a partition is visible; None = nothing is."""
@@ -156,7 +166,7 @@ class Outputs:
         """
         positions = []
         for sink, health in zip(self._sinks, self._telemetry.sinks, strict=True):
-            with _Attempt(self._telemetry, health):
+            with _Attempt(self._telemetry, health, staged=sink is self._committer):
                 positions.append(dict(sink.flush(name, next_offset)))
         with _Attempt(self._telemetry, self._telemetry.dead_letter):
             kept = dict(self._dead_letter.flush(name))
@@ -186,9 +196,10 @@ class Outputs:
         n_scores = sum(map(len, out.scores))
         while delivery.taken < len(self._sinks):
             if out.scores or out.alerts:
-                health = self._telemetry.sinks[delivery.taken]
-                with _Attempt(self._telemetry, health, n_scores, len(out.alerts)):
-                    self._sinks[delivery.taken].write(name, out.scores, out.alerts)
+                sink, health = self._sinks[delivery.taken], self._telemetry.sinks[delivery.taken]
+                taken, staged = (n_scores, len(out.alerts)), sink is self._committer
+                with _Attempt(self._telemetry, health, *taken, staged=staged):
+                    sink.write(name, out.scores, out.alerts)
             delivery.taken += 1
         if out.rejects:
             with _Attempt(self._telemetry, self._telemetry.dead_letter, len(out.rejects)):
@@ -219,12 +230,22 @@ def _committer(sinks: Sequence[Sink]) -> Any:
 
 
 class _Attempt:
-    """Note in the telemetry how a call to a sink ended."""
+    """Note in the telemetry how a call to a sink ended.
+
+    What is only ``staged`` for a commit does not end an outage.
+    """
 
     def __init__(
-        self, telemetry: Telemetry, health: SinkHealth, rows: int = 0, alerts: int = 0
+        self,
+        telemetry: Telemetry,
+        health: SinkHealth,
+        rows: int = 0,
+        alerts: int = 0,
+        *,
+        staged: bool = False,
     ) -> None:
         self._telemetry, self._health, self._taken = telemetry, health, (rows, alerts)
+        self._staged = staged
 
     def __enter__(self) -> None:
         self._telemetry.doing = f"sink {self._health.name}"
@@ -233,6 +254,9 @@ class _Attempt:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._health.seconds.add(self._telemetry.clock() - self._started)
         if error is None:
+            since = self._health.failing_since_s
             self._telemetry.worked(self._health, *self._taken)
+            if self._staged:
+                self._health.failing_since_s = since
         elif isinstance(error, ConnectorError):
             self._telemetry.refused(self._health, str(error))

@@ -109,6 +109,8 @@ class Summary:
         True when the source ended; False when the run was stopped.
     resumed_at : mapping of str to int
         Offset at which each partition went on; 0 = from the start.
+    committed : bool
+        False if the source could not be told the last offsets; the snapshots have them.
     """
 
     counters: Counters
@@ -117,3 +119,4 @@ class Summary:
     series: int
     finished: bool
     resumed_at: Mapping[str, int]
+    committed: bool = True

@@ -280,6 +280,7 @@ class Transactional(ListSink):
         super().__init__()
         self.bound, self.at, self.visible = None, {}, {}
         self.answers = list(answers)
+        self.outage = ""
 
     def bind(self, source):
         self.bound = source
@@ -343,7 +344,9 @@ class PutOff(Transactional):
     def commit(self, offsets):
         if self.draining() and self.left:
             self.left -= 1
+            self.outage = "the group moves"
             return CommitResult.REBALANCING
+        self.outage = ""
         return super().commit(offsets)
 
 
@@ -361,5 +364,34 @@ def test_a_drain_whose_commit_never_comes_through_says_so(live):
     sink = PutOff(10**9)
     run = live(sinks=[sink], settings={"drain_timeout_s": 0.1})
     sink.draining = lambda: run.telemetry.draining
-    with pytest.raises(DrainTimedOut, match="the next run does the rest again"):
+    with pytest.raises(DrainTimedOut, match=r"\(the group moves\); nothing is lost, the next run"):
         run.run()
+    (health,) = run.telemetry.sinks
+    assert health.failing_since_s is not None
+    assert health.detail == "the group moves"
+
+
+def test_a_drain_gives_up_what_the_group_has_taken_away(live):
+    sink = PutOff(99)
+    run = live(sinks=[sink], polls=8, settings={"drain_timeout_s": 60.0})
+    sink.draining = run.stop.is_set
+    events = run.source.events
+
+    def lost():
+        found = events()
+        if sink.left < 97:
+            sink.left = 0
+            return [*found, Lost(("p",))]
+        return found
+
+    run.source.events = lost
+    run.run()
+    assert sink.at["q"] == 400
+    assert sink.at["p"] < 400
+
+
+def test_offsets_that_the_source_did_not_take_at_the_end_are_not_called_committed(live):
+    run = live(polls=8)
+    run.source.commit = lambda offsets: CommitResult.REBALANCING
+    assert not run.run().committed
+    assert live(polls=8).run().committed

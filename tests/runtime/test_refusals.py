@@ -170,14 +170,15 @@ def test_a_source_that_is_not_there_at_the_start_ends_the_run_if_asked_to(live):
         live(source=source, settings={"fail_fast": True}).run()
 
 
-def test_a_drain_waits_for_the_sinks(live):
+@pytest.mark.parametrize("refusal", [Disconnected("one moment"), Backpressure("full", 0.1)])
+def test_a_drain_waits_for_the_sinks(live, refusal):
     class Late(ListSink):
         refusals = 4
 
         def flush(self, partition, next_offset):
             if run.stop.is_set() and self.refusals:
                 self.refusals -= 1
-                raise Disconnected("one moment")
+                raise refusal
             return super().flush(partition, next_offset)
 
     sink = Late()
