@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any, ClassVar
 
 import orjson
 
 from streamad.core.data import Reject
-from streamad.core.errors import ConnectorError, Disconnected
+from streamad.core.errors import ConnectorError
 from streamad_connectors.delivery import Delivery
 from streamad_connectors.kafka import require_client
 from streamad_connectors.kafka.records import Record
@@ -114,8 +113,7 @@ class DeadLetterTopic(Delivery):
 
     def open(self, partition: str, position: Mapping[str, Any] | None) -> None:
         """Begin to send, if the topic is there or the broker is away; the spool comes first."""
-        with suppress(Disconnected):
-            self.check()
+        self._sender.check_first()
         super().open(partition, position)
 
     def _deliver(self, entries: Sequence[Entry]) -> int:

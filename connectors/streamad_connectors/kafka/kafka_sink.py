@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any, ClassVar, Literal
 
-from streamad.core.errors import ConfigError, Disconnected
+from streamad.core.errors import ConfigError
 from streamad_connectors.delivery import AlertDelivery
 from streamad_connectors.kafka import require_client
 from streamad_connectors.kafka.records import FORMATS
@@ -106,8 +105,7 @@ class KafkaSink(AlertDelivery):
 
     def open(self, partition: str, position: Mapping[str, Any] | None) -> None:
         """Begin to send, if the topic is there or the broker is away; the spool comes first."""
-        with suppress(Disconnected):
-            self.check()
+        self._sender.check_first()
         super().open(partition, position)
 
     def _deliver(self, entries: Sequence[Entry]) -> int:

@@ -10,10 +10,11 @@ from typing import Any
 from kafka import KafkaProducer
 from kafka import errors as kafka_errors
 
+from streamad.core.errors import Disconnected
 from streamad_connectors.kafka.connect import connect
 from streamad_connectors.kafka.errors import translate
 from streamad_connectors.kafka.records import Record
-from streamad_connectors.kafka.topics import require_target
+from streamad_connectors.kafka.topics import require_target, why_not_written
 
 LINGER_MS = 5
 _ABOUT_THE_RECORD = (
@@ -50,7 +51,7 @@ class Sender:
         self._topic = topic
         self._timeout_s = timeout_s
         self._producer: KafkaProducer | None = None
-        self._is_there = False
+        self._is_there = self._was_asked = False
 
     def check(self) -> None:
         """Return if the topic is there, which is asked once.
@@ -66,6 +67,19 @@ class Sender:
             require_target(self._settings, self._topic, self._timeout_s)
             self._is_there = True
 
+    def check_first(self) -> None:
+        """As :meth:`check`, the first time; that a broker is away shows when something is sent.
+
+        Raises
+        ------
+        ConnectorError
+            If there is no such topic, or we are not let in.
+        """
+        if not self._was_asked:
+            self._was_asked = True
+            with suppress(Disconnected):
+                self.check()
+
     def send(self, records: Sequence[Record]) -> dict[int, str]:
         """Return once the broker has every record that it takes.
 
@@ -77,7 +91,7 @@ class Sender:
         Raises
         ------
         Disconnected
-            No answer in time; some of the records may have been taken.
+            No answer in time, or the topic is gone; some of the records may have been taken.
         ConnectorError
             We are not let in, or have no right to write.
         """
@@ -129,6 +143,7 @@ class Sender:
             settings = {
                 **self._settings,
                 "acks": "all",
+                "allow_auto_create_topics": False,
                 "enable_idempotence": True,
                 "linger_ms": LINGER_MS,
                 "request_timeout_ms": max(1000, milliseconds // 2),
@@ -141,7 +156,9 @@ class Sender:
 
     def _broken(self, error: Exception) -> Exception:
         self.close()
-        return translate(error, f"writing to the topic {self._topic}")
+        return why_not_written(
+            self._settings, self._topic, error, f"writing to the topic {self._topic}"
+        )
 
 
 def _rejected(error: Exception, topic: str) -> str:

@@ -1,4 +1,4 @@
-"""What the broker tells of topics before anything is read."""
+"""What the broker tells of topics before anything is read or written, and when that fails."""
 
 from __future__ import annotations
 
@@ -9,11 +9,18 @@ from typing import Any
 from kafka import KafkaAdminClient
 from kafka import errors as kafka_errors
 
-from streamad.core.errors import Refused
+from streamad.core.errors import ConfigError, ConnectorError, Disconnected, Refused
 from streamad_connectors.kafka.connect import connect
 from streamad_connectors.kafka.errors import translate
 
 _OK, _UNKNOWN, _FORBIDDEN = 0, 3, 29
+_GLANCE_S = 2.0
+_PERHAPS_GONE = (
+    kafka_errors.KafkaTimeoutError,
+    kafka_errors.UnknownTopicOrPartitionError,
+    kafka_errors.NotLeaderForPartitionError,
+)
+"""What a producer raises that waits for a topic which is not there, among other things."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,36 @@ def require_target(settings: Mapping[str, Any], name: str, timeout_s: float) -> 
         )
     if told.get("error_code") == _UNKNOWN:
         raise Refused(f"there is no topic {name!r} to write to: create it")
+
+
+def why_not_written(
+    settings: Mapping[str, Any], name: str, error: BaseException, doing: str
+) -> ConnectorError | ConfigError:
+    """An error of a producer in our words; where the topic is gone, that is the reason.
+
+    Parameters
+    ----------
+    settings : mapping
+        See :func:`.security.client_settings`.
+    name : str
+        Of the topic.
+    error : BaseException
+    doing : str
+        As for :func:`.errors.translate`.
+
+    Returns
+    -------
+    ConnectorError or ConfigError
+        :class:`.Disconnected`, too, for a topic that is gone: it may be made again.
+    """
+    if isinstance(error, _PERHAPS_GONE):
+        try:
+            require_target(settings, name, _GLANCE_S)
+        except Refused as refused:
+            return Disconnected(f"{doing}: {refused}")
+        except ConnectorError:
+            pass
+    return translate(error, doing)
 
 
 def _checked(name: str, told: Mapping[str, Any]) -> Topic:

@@ -6,7 +6,6 @@ import logging
 import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, ClassVar, Literal, Protocol
 
 from streamad.core.data import Alert, ScoreRows
@@ -132,6 +131,12 @@ class KafkaTransactionalSink:
         self._flushed: dict[str, int] = {}
         self._doubtful: dict[str, tuple[int, int]] = {}
         self._delivered = 0
+        self._outage = ""
+
+    @property
+    def outage(self) -> str:
+        """Why the last commit has to be repeated; empty = it went through."""
+        return self._outage
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -164,8 +169,7 @@ class KafkaTransactionalSink:
 
     def open(self, partition: str, position: Mapping[str, Any] | None) -> None:  # noqa: ARG002
         """Begin or go on with a partition; where, :meth:`committed` says."""
-        with suppress(Disconnected):
-            self.check()
+        self._target.check_first()
         self.drop(partition)
         self._staged[partition] = []
 
@@ -220,12 +224,15 @@ class KafkaTransactionalSink:
             transactions.run(records, offsets, self._bound().group_metadata())
         except StaleMemberError as error:
             log.info("%s; the alerts wait for the next commit", error)
+            self._outage = str(error)
             self._doubtful = {}
             return CommitResult.REBALANCING
         except Disconnected as error:
             log.warning("%s; the alerts wait for the next commit", error)
+            self._outage = str(error)
             return CommitResult.REBALANCING
         self._settle(self._doubtful)
+        self._outage = ""
         return CommitResult.OK
 
     def committed(self, partitions: Iterable[str]) -> Mapping[str, int | None]:

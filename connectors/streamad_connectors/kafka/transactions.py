@@ -17,9 +17,9 @@ from kafka.structs import OffsetAndMetadata
 
 from streamad.core.errors import ConnectorError
 from streamad_connectors.kafka.connect import connect
-from streamad_connectors.kafka.errors import translate
 from streamad_connectors.kafka.positions import parse_partition
 from streamad_connectors.kafka.records import Record
+from streamad_connectors.kafka.topics import why_not_written
 
 _STALE = (
     kafka_errors.CommitFailedError,
@@ -129,6 +129,7 @@ class Transactions:
                 "transactional_id": self._id,
                 "transaction_timeout_ms": round(1000 * self._transaction_s),
                 "acks": "all",
+                "allow_auto_create_topics": False,
                 "request_timeout_ms": max(1000, milliseconds // 2),
                 "delivery_timeout_ms": max(2000, milliseconds),
                 "max_block_ms": milliseconds,
@@ -186,4 +187,9 @@ class Transactions:
                 f"the topic {self._topic} does not take a record: max_record_bytes must not be "
                 f"more than its max.message.bytes ({error})"
             )
-        return translate(error, f"{doing} the topic {self._topic} (transactional id {self._id})")
+        return why_not_written(
+            self._settings,
+            self._topic,
+            error,
+            f"{doing} the topic {self._topic} (transactional id {self._id})",
+        )
