@@ -101,7 +101,7 @@ def test_a_frozen_member_does_no_harm_when_it_wakes(broker, tmp_path, sinks, n_z
             before = scene.consumed()
             scene.fill(150)
             first.until(lambda before=before: scene.consumed() > before, "it reads")
-            first.freeze()
+            scene.freeze(first)
             scene.fill(150)
             with scene.start(worker=worker) as second:
                 second.until(scene.is_done, "another one has taken over")

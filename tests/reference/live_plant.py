@@ -192,6 +192,21 @@ def sqlite_rows(folder: Path) -> list[tuple[Any, ...]]:
         connection.close()
 
 
+def sqlite_is_locked(folder: Path) -> bool:
+    """Whether somebody is in a transaction on the database, if there is one."""
+    if not (folder / "alerts.db").exists():
+        return False
+    connection = sqlite3.connect(folder / "alerts.db", timeout=0, isolation_level=None)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+    except sqlite3.OperationalError:
+        return True
+    finally:
+        connection.close()
+    return False
+
+
 def topic_events(broker: RealKafka, topic: str) -> list[str]:
     """Values of the records of a topic that readers of committed records see."""
     return [record.value.decode() for record in read_topic(broker, topic)]

@@ -15,6 +15,7 @@ from reference.live_plant import (
     live_config,
     saved_offsets,
     score_rows,
+    sqlite_is_locked,
     sqlite_rows,
     topic_events,
 )
@@ -103,6 +104,16 @@ class Scene:
             program=self._program,
             environment={"STREAMAD_WORKER": str(worker)},
         )
+
+    def freeze(self, process: LiveProcess) -> None:
+        """Stop a member as it stands, but not while it keeps others out of the database."""
+        process.freeze()
+        process.until(process.is_frozen, "it stands still")
+        while sqlite_is_locked(self.folder):
+            process.thaw()
+            process.until(lambda: not sqlite_is_locked(self.folder), "the lock is free")
+            process.freeze()
+            process.until(process.is_frozen, "it stands still")
 
     def consumed(self) -> int:
         """Rows up to the newest snapshots."""
