@@ -7,6 +7,7 @@ away.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -15,7 +16,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka import errors as kafka_errors
 from kafka.structs import OffsetAndMetadata
 
-from streamad.core.errors import ConnectorError
+from streamad.core.errors import ConnectorError, Disconnected
 from streamad_connectors.kafka.connect import connect
 from streamad_connectors.kafka.positions import parse_partition
 from streamad_connectors.kafka.records import Record
@@ -27,6 +28,8 @@ _STALE = (
     kafka_errors.UnknownMemberIdError,
     kafka_errors.RebalanceInProgressError,
 )
+_FENCED = (kafka_errors.ProducerFencedError, kafka_errors.InvalidProducerEpochError)
+"""Another process took the transactional id, or the broker gave the transaction up."""
 
 
 class StaleMemberError(ConnectorError):
@@ -82,8 +85,11 @@ class Transactions:
         ------
         StaleMemberError
             Nothing was committed: the group has another generation.
+        Disconnected
+            Also when this process stood still until the broker gave the transaction up.
         """
         producer = self._connected()
+        begun = time.monotonic()
         try:
             producer.begin_transaction()
             self._send(producer, records)
@@ -91,6 +97,12 @@ class Transactions:
             self._finish(producer, lambda manager: manager.begin_commit())
         except kafka_errors.KafkaError as error:
             self.close()
+            took_s = time.monotonic() - begun
+            if isinstance(error, _FENCED) and took_s >= self._transaction_s:
+                raise Disconnected(
+                    f"a transaction for the topic {self._topic} took {took_s:.1f} s, so the broker "
+                    f"gave it up after transaction_timeout ({self._transaction_s:g} s)"
+                ) from error
             raise self._told(error, "committing to") from error
 
     def committed(self, group: str, partitions: Iterable[str]) -> dict[str, int | None]:

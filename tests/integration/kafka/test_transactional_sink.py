@@ -9,6 +9,7 @@ import pytest
 from kafka import KafkaConsumer
 from reference.kafka_records import read_topic
 from streamad_connectors.kafka.transactional_sink import KafkaTransactionalSink
+from streamad_connectors.kafka.transactions import Transactions
 
 from streamad.core.errors import ConfigError, ConnectorError
 from streamad.core.protocols import CommitResult
@@ -17,6 +18,9 @@ from streamad.testing.sinks import example_output
 pytestmark = pytest.mark.kafka
 
 ALERT = replace(example_output(1)[1][0], id="alt_0123456789abcdef", event="open", end_ns=None)
+
+BROKER_GIVES_UP_S = 3.0
+"""The broker looks every now and then for transactions that take too long."""
 
 
 def alert_of(row):
@@ -189,6 +193,23 @@ class Stale:
 
     def group_metadata(self):
         return self.metadata
+
+
+def test_a_transaction_that_the_broker_gave_up_while_we_stood_still_is_done_again(
+    world, monkeypatch
+):
+    sink = world.process(transaction_timeout="1s")
+    world.work(sink, range(10))
+    send_offsets = Transactions._send_offsets
+    with monkeypatch.context() as frozen:
+        frozen.setattr(
+            Transactions,
+            "_send_offsets",
+            lambda *args: (send_offsets(*args), time.sleep(BROKER_GIVES_UP_S)),
+        )
+        assert world.commit(sink, 10) is CommitResult.REBALANCING
+    assert world.commit(sink, 10) is CommitResult.OK
+    assert world.seen() == list(range(10))
 
 
 def test_a_member_that_the_group_has_left_behind_commits_nothing(world):
