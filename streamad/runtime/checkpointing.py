@@ -107,7 +107,7 @@ class Checkpointer:
         complete, n_bytes, saved = True, 0, []
         try:
             for part in held:
-                if not part.dirty:
+                if not part.dirty or (self._settings.endless and part.begin_offset is None):
                     continue
                 late = deadline is not None and self._clock() >= deadline
                 if late or self._outputs.waits(part.name):

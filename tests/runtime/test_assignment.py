@@ -395,3 +395,20 @@ def test_offsets_that_the_source_did_not_take_at_the_end_are_not_called_committe
     run.source.commit = lambda offsets: CommitResult.REBALANCING
     assert not run.run().committed
     assert live(polls=8).run().committed
+
+
+class Silent(LiveSource):
+    """Nobody knows yet where its partitions begin."""
+
+    def poll(self, timeout_s, max_rows):
+        super().poll(timeout_s, max_rows)
+        return []
+
+
+def test_a_partition_that_has_not_begun_has_no_snapshot(live, state):
+    """One of row 0 would let its next owner read a topic from there, whatever start says."""
+    store = state()
+    run = live(source=Silent(batches(), script={3: [Revoked(("p",))]}), store=store, polls=9)
+    run.run()
+    assert [store.load(name) for name in "pq"] == [None, None]
+    assert not [call for call in run.source.calls if call[0] == "commit"]
