@@ -11,8 +11,8 @@ from streamad.detectors.registry import detector_names, make_detector
 from streamad.detectors.river_adapter import river_names
 from streamad.testing.conformance import DetectorConformance
 
-EFFORT = {"fusion": 0.25}
-"""Share of the examples of a profile, 0.4 where nothing is said: all of them take half an hour."""
+EFFORT = {"fusion": 0.2}
+"""Share of the examples of a profile, 0.3 where nothing is said: all of them take half an hour."""
 
 RIVER_EFFORT = {"LODA": 0.06}
 
@@ -21,7 +21,7 @@ class TestDetector(DetectorConformance):
     @pytest.fixture(autouse=True, params=detector_names())
     def _choose(self, request):
         self.name = request.param
-        self.effort = EFFORT.get(self.name, 0.4)
+        self.effort = EFFORT.get(self.name, 0.3)
         skip_without_its_extra(self.name)
 
     def make(self):
