@@ -179,6 +179,18 @@ def connect(
                 ) from error
 
 
+def end_producer(producer: Any) -> None:
+    """Close a producer at once; what is under way is lost.
+
+    One of kafka-python that has records under way raises where it should close, and its thread
+    would go on for as long as the process lives.
+    """
+    try:
+        producer.close(timeout=0)
+    except kafka_errors.KafkaError:
+        producer._sender.force_close()  # noqa: SLF001
+
+
 def _attempt(make: Callable[..., C], settings: Mapping[str, Any], timeout_s: float) -> C:
     """One attempt; one that fails leaves no thread and no socket behind."""
     begun: list[Any] = []

@@ -11,7 +11,7 @@ from kafka import KafkaProducer
 from kafka import errors as kafka_errors
 
 from streamad.core.errors import Disconnected
-from streamad_connectors.kafka.connect import connect
+from streamad_connectors.kafka.connect import connect, end_producer
 from streamad_connectors.kafka.errors import translate
 from streamad_connectors.kafka.records import Record
 from streamad_connectors.kafka.topics import require_target, why_not_written
@@ -107,8 +107,7 @@ class Sender:
         """Close the connections; what is under way may be lost."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            with suppress(kafka_errors.KafkaError):
-                producer.close(timeout=0)
+            end_producer(producer)
 
     def _at_once(self, records: Sequence[Record], numbers: Sequence[int]) -> dict[int, str]:
         """Send some of the records; those that were rejected, and why."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
@@ -17,7 +16,7 @@ from kafka import errors as kafka_errors
 from kafka.structs import OffsetAndMetadata
 
 from streamad.core.errors import ConnectorError, Disconnected
-from streamad_connectors.kafka.connect import connect
+from streamad_connectors.kafka.connect import connect, end_producer
 from streamad_connectors.kafka.positions import parse_partition
 from streamad_connectors.kafka.records import Record
 from streamad_connectors.kafka.topics import why_not_written
@@ -130,8 +129,7 @@ class Transactions:
         """Close the connections; an open transaction is left to the next process."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            with suppress(kafka_errors.KafkaError):
-                producer.close(timeout=0)
+            end_producer(producer)
 
     def _connected(self) -> KafkaProducer:
         if self._producer is None:
@@ -151,8 +149,7 @@ class Transactions:
             try:
                 producer.init_transactions()
             except kafka_errors.KafkaError as error:
-                with suppress(kafka_errors.KafkaError):
-                    producer.close(timeout=0)
+                end_producer(producer)
                 raise self._told(error, "preparing transactions for") from error
             self._producer = producer
         return self._producer

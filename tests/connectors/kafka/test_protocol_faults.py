@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
 import time
 
 import pytest
-from reference.kafka_rows import FORMAT, Reader, records
+from reference.kafka_rows import FORMAT, Reader, records, wait_until
 from reference.mock_cluster import (
     COORDINATOR_NOT_AVAILABLE,
     FETCH,
@@ -338,6 +339,22 @@ def test_a_sender_says_when_nobody_answers(cluster, topic, settings):
         cluster.up(broker)
     assert sender.send([Record(b"k", b"v")]) == {}
     assert cluster.values(topic, PARTITIONS) == [b"v"]
+    sender.close()
+
+
+def test_a_sender_that_gives_up_leaves_no_thread_behind(cluster, topic, settings):
+    from streamad_connectors.kafka.records import Record
+    from streamad_connectors.kafka.sender import Sender
+
+    before = set(threading.enumerate())
+    sender = Sender(settings, topic, 1.0)
+    assert sender.send([Record(b"k", b"v")]) == {}
+    assert set(threading.enumerate()) > before
+    for broker in (1, 2, 3):
+        cluster.down(broker)
+    with pytest.raises(Disconnected):
+        sender.send([Record(b"k", b"v")])
+    wait_until(lambda: set(threading.enumerate()) <= before, "its thread has ended")
     sender.close()
 
 
