@@ -84,7 +84,7 @@ class JsonlSink:
             return {"bytes": self._files[partition].flush()}
 
     def drop(self, partition: str) -> None:
-        """Forget the events that wait; those that were written are cut off by the next owner."""
+        """Forget the events that wait; the next owner writes over those that were written."""
         self._close(partition)
 
     def finish(self, partition: str) -> None:

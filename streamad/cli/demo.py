@@ -9,14 +9,13 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamad.cli.demo_config import FILE_CONFIG, PIPELINE
+from streamad.cli.demo_config import FILE_CONFIG, PIPELINE, quoted
 from streamad.cli.demo_words import day, judged_from, line_of, say, score, verdict
 from streamad.cli.incidents import (
     HOUR_NS,
@@ -27,6 +26,7 @@ from streamad.cli.incidents import (
     outcomes,
     river_file,
 )
+from streamad.cli.tail import Tail
 from streamad.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _replay(out: Path, speed: str, *, browser: bool) -> None:
     _intro(series)
     overrides = [] if pace is None else ["runtime.batch_rows=4", "state.every=1ms"]
     config = load_config(config_path, overrides=overrides)
-    teller = Teller(out / "alerts.jsonl", series, pace)
+    teller = Teller(Tail(out / "alerts.jsonl"), series, pace)
     result = backtest(config, out, overwrite=True, progress=teller)
     report = write_run_report(config, out, result.rows)
     episodes = read_episodes(out / "alerts.jsonl", keep=10_000).strongest
@@ -139,36 +139,26 @@ class Teller:
 
     Parameters
     ----------
-    path : Path
-        The run's ``alerts.jsonl``.
+    tail : Tail
+        Of the run's ``alerts.jsonl``.
     series : Series
     pace : float or None
         Hours of data a second; None = as fast as it goes.
     """
 
-    path: Path
+    tail: Tail
     series: Series
     pace: float | None
-    _read: int = 0
     _began: float = field(default_factory=time.perf_counter)
 
     def __call__(self, progress: Progress) -> None:
         """Tell what is new, then wait for the clock."""
-        for event in self._events():
+        for event in self.tail.news():
             say(line_of(event, self.series))
         if self.pace is not None and progress.watermark_ns is not None:
             hours = (progress.watermark_ns - self.series.times[0]) / HOUR_NS
             wait = self._began + hours / self.pace - time.perf_counter()
             time.sleep(max(0.0, wait))
-
-    def _events(self) -> Iterator[dict[str, Any]]:
-        if self.path.exists():
-            with self.path.open("rb") as file:
-                file.seek(self._read)
-                for line in file:
-                    if line.endswith(b"\n"):
-                        self._read += len(line)
-                        yield json.loads(line)
 
 
 def pace_of(speed: str) -> float | None:
@@ -199,8 +189,7 @@ def _prepare(out: Path, series: Series) -> Path:
             "another folder with --out"
         )
     data, config = out / "water-flow.csv", out / "pipeline.yaml"
-    quoted = json.dumps(str(data).replace("$", "$$"))
-    text = FILE_CONFIG.format(n_rows=len(series.times), path=quoted)
+    text = FILE_CONFIG.format(n_rows=len(series.times), path=quoted(data))
     try:
         out.mkdir(parents=True, exist_ok=True)
         data.write_bytes(series.path.read_bytes())

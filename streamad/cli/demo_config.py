@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 PIPELINE = "water-flow"
 
 _SERIES = """\
@@ -90,3 +93,8 @@ SINGLE_PASS = (
     "sinks=[]",
 )
 """What makes a replay of the same rows in a file of it; to be formatted with ``path``."""
+
+
+def quoted(path: Path) -> str:
+    """A path as YAML in which nothing is replaced."""
+    return json.dumps(str(path).replace("$", "$$"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -16,6 +15,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from streamad.cli.tail import Tail
 from streamad.cli.workers import PARENT
 from streamad.core.errors import ConnectorError
 
@@ -109,13 +109,11 @@ class Consumer:
         ConnectorError
             If it has ended by itself.
         """
-        from streamad.runtime.checkpoints import list_checkpoints
+        from streamad.runtime.checkpoints import newest_offsets
 
         if self._process is not None and self._process.poll() is not None:
             raise self._failed(f"ended with exit code {self._process.returncode}")
-        newest: dict[str, int] = {}
-        for _path, partition, offset, _fingerprint in list_checkpoints(self._state):
-            newest[partition] = max(offset, newest.get(partition, 0))
+        newest = newest_offsets(self._state)
         self.has_begun = bool(newest)
         saved = sum(newest.values())
         if saved != self._saved:
@@ -146,16 +144,10 @@ class Listener:
     ----------
     folder : Path
         With the files ``alerts-PARTITION.jsonl``.
-
-    Notes
-    -----
-    A consumer that comes back cuts its files to its last snapshot and writes the same events
-    again, so the files are read from their beginning whenever one has changed.
     """
 
     folder: Path
-    _told: set[tuple[str, int]] = field(default_factory=set)
-    _sizes: dict[Path, int] = field(default_factory=dict)
+    _tails: dict[Path, Tail] = field(default_factory=dict)
 
     def files(self) -> list[Path]:
         """The files so far."""
@@ -164,17 +156,7 @@ class Listener:
     def news(self) -> Iterator[dict[str, Any]]:
         """Events that were not told before; a line that is being written waits."""
         for path in self.files():
-            content = path.read_bytes()
-            if len(content) == self._sizes.get(path):
-                continue
-            self._sizes[path] = len(content)
-            for line in content.splitlines(keepends=True):
-                if line.endswith(b"\n"):
-                    event = json.loads(line)
-                    name = (event["id"], event["seq"])
-                    if name not in self._told:
-                        self._told.add(name)
-                        yield event
+            yield from self._tails.setdefault(path, Tail(path)).news()
 
 
 class Killer:

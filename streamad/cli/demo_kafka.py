@@ -25,6 +25,7 @@ from streamad.cli.demo_config import (
     SHORT,
     SINGLE_PASS,
     STATIC,
+    quoted,
 )
 from streamad.cli.demo_consumer import ALERTS, Consumer, Killer, Listener
 from streamad.cli.demo_proof import Proof, compare, read_events
@@ -258,16 +259,11 @@ def _write_config(
         brokers=json.dumps(brokers),
         topic=topic,
         membership=membership,
-        alerts=_quoted(folder / ALERTS),
-        state=_quoted(folder / "state"),
+        alerts=quoted((folder / ALERTS).resolve()),
+        state=quoted((folder / "state").resolve()),
     )
     config.write_text(text, encoding="utf-8")
     return config
-
-
-def _quoted(path: Path) -> str:
-    """A path as YAML in which nothing is replaced."""
-    return json.dumps(str(path.resolve()).replace("$", "$$"))
 
 
 def _prove(folder: Path, series: Series) -> Proof:
@@ -281,7 +277,7 @@ def _prove(folder: Path, series: Series) -> Proof:
         writer.writeheader()
         for hour in range(len(series.times)):
             writer.writerows(_row(series, hour, name) for name in COPIES)
-    overrides = [text.format(path=_quoted(rows)) for text in SINGLE_PASS]
+    overrides = [text.format(path=quoted(rows.resolve())) for text in SINGLE_PASS]
     single = folder / "single-pass"
     backtest(load_config(folder / "pipeline.yaml", overrides=overrides), single)
     got = [event for path in Listener(folder).files() for event in read_events(path)]

@@ -89,14 +89,6 @@ class TansuBroker:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def freeze(self) -> None:
-        """Stop it as it stands: connections stay open and nothing answers."""
-        self._send(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let it go on, with everything that it held."""
-        self._send(signal.SIGCONT)
-
     def __enter__(self) -> TansuBroker:
         return self.start()
 
@@ -107,11 +99,6 @@ class TansuBroker:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
-
-    def _send(self, number: signal.Signals) -> None:
-        if self.process is None:
-            raise ConnectorError("the embedded broker does not run: start it first")
-        self.process.send_signal(number)
 
     def _launch(self, program: Path) -> None:
         """Start the program; another one may have taken the port meanwhile, then once more."""

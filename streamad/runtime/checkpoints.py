@@ -224,6 +224,14 @@ def list_checkpoints(folder: Path) -> Iterator[tuple[Path, str, int, str]]:
             yield path, match["partition"], int(match["offset"]), match["fingerprint"]
 
 
+def newest_offsets(folder: Path) -> dict[str, int]:
+    """Next offset of the newest snapshot of each (quoted) partition of a folder."""
+    newest: dict[str, int] = {}
+    for _, partition, offset, _ in list_checkpoints(folder):
+        newest[partition] = max(offset, newest.get(partition, 0))
+    return newest
+
+
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read and verify one snapshot file.
 

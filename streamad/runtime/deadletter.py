@@ -100,7 +100,7 @@ class DeadLetterFile:
             return {"bytes": path.stat().st_size if path.exists() else 0}
 
     def drop(self, partition: str) -> None:
-        """Forget the rows that wait; those that were written are cut off by the next owner."""
+        """Forget the rows that wait; the next owner writes over those that were written."""
         self._opened.discard(partition)
         file = self._files.pop(partition, None)
         if file is not None:

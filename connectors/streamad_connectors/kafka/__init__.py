@@ -15,8 +15,7 @@ def require_client(what: str) -> None:
     MissingExtraError
         If it is not; ``what`` needs it.
     """
-    if importlib.util.find_spec("kafka") is None:
-        raise MissingExtraError(what, "kafka")
+    _require("kafka", what, "kafka")
 
 
 def require_confluent(what: str) -> None:
@@ -27,5 +26,9 @@ def require_confluent(what: str) -> None:
     MissingExtraError
         If it is not; ``what`` needs it.
     """
-    if importlib.util.find_spec("confluent_kafka") is None:
-        raise MissingExtraError(what, "confluent")
+    _require("confluent_kafka", what, "confluent")
+
+
+def _require(package: str, what: str, extra: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise MissingExtraError(what, extra)

@@ -11,10 +11,10 @@ import orjson
 
 from streamad.core.data import Reject
 from streamad.core.errors import ConnectorError
-from streamad_connectors.delivery import Delivery
 from streamad_connectors.kafka import require_client
 from streamad_connectors.kafka.records import Record
 from streamad_connectors.kafka.security import Security, as_security, client_settings
+from streamad_connectors.kafka.to_topic import ToTopic
 from streamad_connectors.options import seconds
 from streamad_connectors.spool import Entry, Spool
 
@@ -25,7 +25,7 @@ PREFIX = "streamad.error."
 _LONGEST_MESSAGE = 2000
 
 
-class DeadLetterTopic(Delivery):
+class DeadLetterTopic(ToTopic):
     """Rejected rows into a topic, one record a row.
 
     Parameters
@@ -106,15 +106,6 @@ class DeadLetterTopic(Delivery):
         """Return once all rows are acknowledged, or safe in the spool."""
         self._outbox.flush(partition)
         return {}
-
-    def check(self) -> None:
-        """Return if the topic is there; errors as of :meth:`.Sender.check`."""
-        self._sender.check()
-
-    def open(self, partition: str, position: Mapping[str, Any] | None) -> None:
-        """Begin to send, if the topic is there or the broker is away; the spool comes first."""
-        self._sender.check_first()
-        super().open(partition, position)
 
     def _deliver(self, entries: Sequence[Entry]) -> int:
         records = [_record(entry.body) for entry in entries]

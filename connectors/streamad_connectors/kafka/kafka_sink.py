@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from collections.abc import Sequence
+from typing import ClassVar, Literal
 
 from streamad.core.errors import ConfigError
 from streamad_connectors.delivery import AlertDelivery
 from streamad_connectors.kafka import require_client
 from streamad_connectors.kafka.records import FORMATS
 from streamad_connectors.kafka.security import Security, as_security, client_settings
+from streamad_connectors.kafka.to_topic import ToTopic
 from streamad_connectors.options import seconds
 from streamad_connectors.refused_alerts import RefusedAlerts
 from streamad_connectors.spool import Entry, Spool
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 AT_ONCE = 500
 
 
-class KafkaSink(AlertDelivery):
+class KafkaSink(ToTopic, AlertDelivery):
     """Alerts into a topic, one record an event, keyed by the id of the alert.
 
     Scores are not written.
@@ -98,15 +99,6 @@ class KafkaSink(AlertDelivery):
             RefusedAlerts(dead_letter),
             n_at_once=AT_ONCE,
         )
-
-    def check(self) -> None:
-        """Return if the topic is there; errors as of :meth:`.Sender.check`."""
-        self._sender.check()
-
-    def open(self, partition: str, position: Mapping[str, Any] | None) -> None:
-        """Begin to send, if the topic is there or the broker is away; the spool comes first."""
-        self._sender.check_first()
-        super().open(partition, position)
 
     def _deliver(self, entries: Sequence[Entry]) -> int:
         rejected = self._sender.send([self._format(entry.body) for entry in entries])

@@ -58,13 +58,8 @@ def look_up(
     Refused
         If a topic is not there or must not be read. A consumer would wait for ever in silence.
     """
-    admin = connect(KafkaAdminClient, settings, timeout_s)
-    try:
-        found = {topic["name"]: topic for topic in admin.describe_topics(list(names))}
-    except kafka_errors.KafkaError as error:
-        raise translate(error, f"looking up the topics {', '.join(names)}") from error
-    finally:
-        admin.close()
+    doing = f"looking up the topics {', '.join(names)}"
+    found = {topic["name"]: topic for topic in _describe(settings, names, timeout_s, doing)}
     return {name: _checked(name, found.get(name, {})) for name in names}
 
 
@@ -79,13 +74,7 @@ def require_target(settings: Mapping[str, Any], name: str, timeout_s: float) -> 
     Disconnected
         If the broker does not answer.
     """
-    admin = connect(KafkaAdminClient, settings, timeout_s)
-    try:
-        told = admin.describe_topics([name])[0]
-    except kafka_errors.KafkaError as error:
-        raise translate(error, f"looking up the topic {name!r}") from error
-    finally:
-        admin.close()
+    told = _describe(settings, [name], timeout_s, f"looking up the topic {name!r}")[0]
     if told.get("error_code") == _FORBIDDEN:
         raise Refused(
             f"no right to write to the topic {name!r}: the user needs an ACL that allows WRITE on "
@@ -123,6 +112,20 @@ def why_not_written(
         except ConnectorError:
             pass
     return translate(error, doing)
+
+
+def _describe(
+    settings: Mapping[str, Any], names: Sequence[str], timeout_s: float, doing: str
+) -> Sequence[Mapping[str, Any]]:
+    """What the broker tells of topics, be it that there are none of these names."""
+    admin = connect(KafkaAdminClient, settings, timeout_s)
+    try:
+        found: Sequence[Mapping[str, Any]] = admin.describe_topics(list(names))
+    except kafka_errors.KafkaError as error:
+        raise translate(error, doing) from error
+    finally:
+        admin.close()
+    return found
 
 
 def _checked(name: str, told: Mapping[str, Any]) -> Topic:
