@@ -27,6 +27,12 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
+FORMAT = {
+    "type": "json",
+    "key": "$.asset",
+    "time": {"path": "$.ts", "unit": "ms"},
+    "values": ["$.values.flow", "$.values.heat"],
+}
 PARTITIONS, SERIES = 8, 1000
 
 
@@ -105,12 +111,7 @@ def consumer(detector: str, client: str = "kafka-python") -> Any:
                 "topics": [topic],
                 "group": f"bench-{os.getpid()}-{folder.name}",
                 "start": "earliest",
-                "format": {
-                    "type": "json",
-                    "key": "$.asset",
-                    "time": {"path": "$.ts", "unit": "ms"},
-                    "values": ["$.values.flow", "$.values.heat"],
-                },
+                "format": FORMAT,
             },
             "detectors": [{"type": detector}],
             "sinks": [{"type": "jsonl", "path": str(folder / "alerts-{partition}.jsonl")}],

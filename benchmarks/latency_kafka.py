@@ -32,7 +32,7 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
-from bench_kafka import PARTITIONS, SERIES, record  # noqa: E402
+from bench_kafka import FORMAT, PARTITIONS, SERIES, record  # noqa: E402
 
 WARM_UP_ROWS = 60
 JUMP_EVERY_S, JUMP_ROWS = 20, 1
@@ -151,12 +151,7 @@ class Bench:
                 "topics": [topic],
                 "group": f"latency-{os.getpid()}-{name}",
                 "start": "earliest",
-                "format": {
-                    "type": "json",
-                    "key": "$.asset",
-                    "time": {"path": "$.ts", "unit": "ms"},
-                    "values": ["$.values.flow", "$.values.heat"],
-                },
+                "format": FORMAT,
             },
             "detectors": [
                 {

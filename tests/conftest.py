@@ -23,6 +23,21 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    """A broker that runs when the first test asks for it."""
+    from reference.kafka_fixtures import shared_broker
+
+    return shared_broker(tmp_path_factory.mktemp("kafka"))
+
+
+@pytest.fixture
+def broker(shared):
+    """The broker of the session; it runs again after tests that end or freeze it."""
+    yield shared
+    shared.recover()
+
+
 def pytest_collection_modifyitems(items):
     """Without Apache Kafka, a stand-in broker serves the tests that say that any broker will do."""
     marked = [item for item in items if item.get_closest_marker("kafka")]

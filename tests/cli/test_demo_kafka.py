@@ -29,13 +29,6 @@ def demo(*arguments, cwd):
     )
 
 
-@pytest.fixture(scope="session")
-def shared(tmp_path_factory):
-    from reference.kafka_fixtures import shared_broker
-
-    return shared_broker(tmp_path_factory.mktemp("kafka"))
-
-
 @pytest.mark.slow
 def test_on_a_broker_of_its_own_a_killed_consumer_loses_and_doubles_nothing(tmp_path):
     done = demo("--kafka", "--kill", "--kills", "1", "--speed", "600", cwd=tmp_path)

@@ -242,21 +242,28 @@ run()
 """
 
 
-def test_the_client_for_kafka_does_not_tell_it_at_its_loudest(plant, site, tmp_path):
-    pytest.importorskip("kafka")
-    source = {
+def away():
+    """A source whose broker does not answer."""
+    return {
         "type": "kafka",
         "brokers": [f"127.0.0.1:{free_port()}"],
         "topics": ["sensors"],
         "group": "plant",
         "format": {"type": "json", "values": ["flow"]},
+        "connect_timeout": "1s",
+    }
+
+
+def test_the_client_for_kafka_does_not_tell_it_at_its_loudest(plant, site, tmp_path):
+    pytest.importorskip("kafka")
+    source = {
+        **away(),
         "security": {
             "protocol": "SASL_PLAINTEXT",
             "mechanism": "PLAIN",
             "username": "me",
             "password": CANARY,
         },
-        "connect_timeout": "1s",
     }
     done = subprocess.run(
         [sys.executable, "-c", LOUD, plant(source=source, web={"port": 0})],
@@ -273,15 +280,7 @@ def test_the_client_for_kafka_does_not_tell_it_at_its_loudest(plant, site, tmp_p
 
 def test_a_broker_that_is_away_is_told_once_and_in_our_words(plant, streamad):
     pytest.importorskip("kafka")
-    source = {
-        "type": "kafka",
-        "brokers": [f"127.0.0.1:{free_port()}"],
-        "topics": ["sensors"],
-        "group": "plant",
-        "format": {"type": "json", "values": ["flow"]},
-        "connect_timeout": "1s",
-    }
-    ended = streamad("run", plant(source=source, web={"port": 0}), "--fail-fast")
+    ended = streamad("run", plant(source=away(), web={"port": 0}), "--fail-fast")
     assert ended.code == 4
     assert "cannot be reached within 1 s" in ended.err
     assert "kafka.net" not in ended.err

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reference.tables import START_NS, read
+from reference.tables import START_NS, pump_lines, read
 from streamad_connectors import csv_file
 from streamad_connectors.csv_file import CsvSource
 
@@ -36,12 +36,7 @@ def long_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("csv")
     rng = np.random.default_rng(4)
     for name in "ab":
-        seconds = np.sort(rng.integers(0, 200, 150))
-        lines = ["time,pump,flow,level"]
-        for k, second in enumerate(seconds.tolist()):
-            flow = "" if k % 7 == 0 else f"{rng.normal():.4f}"
-            level = "broken" if k in {0, 60, 61, 149} else str(k)
-            lines.append(f"{SECOND + second},pump-{k % 3},{flow},{level}")
+        lines = ["time,pump,flow,level", *pump_lines(rng, SECOND)]
         (folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
     return folder
 

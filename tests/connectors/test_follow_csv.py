@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 from reference.followed import EndingCsv, read_on
+from reference.tables import pump_lines
 from streamad_connectors import growing_csv
 
 from streamad.core.errors import ConfigError, DecodeError, StateError
@@ -49,12 +50,7 @@ def long_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("csv")
     rng = np.random.default_rng(4)
     for name in "ab":
-        seconds = np.sort(rng.integers(0, 200, 150))
-        text = ["t,pump,flow,level"]
-        for k, second in enumerate(seconds.tolist()):
-            flow = "" if k % 7 == 0 else f"{rng.normal():.4f}"
-            level = "broken" if k in {0, 60, 61, 149} else str(k)
-            text.append(f"{BEGIN + second},pump-{k % 3},{flow},{level}")
+        text = ["t,pump,flow,level", *pump_lines(rng, BEGIN)]
         text[40] += ",too,many"
         text[70] = ""
         (folder / f"{name}.csv").write_text("\n".join(text) + "\n")

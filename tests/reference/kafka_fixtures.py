@@ -1,11 +1,4 @@
-"""One broker a test process, started when the first test asks for it.
-
-A ``conftest.py`` offers it as::
-
-    @pytest.fixture(scope="session")
-    def shared(tmp_path_factory):
-        return shared_broker(tmp_path_factory.mktemp("kafka"))
-"""
+"""One broker a test process, started when the first test asks for the fixture ``shared``."""
 
 from __future__ import annotations
 

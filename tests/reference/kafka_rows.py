@@ -6,9 +6,12 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from streamad.core.protocols import Assigned, DataGap, Lost, Revoked
+
+if TYPE_CHECKING:
+    from reference.broker import Broker
 
 FORMAT: dict[str, Any] = {
     "type": "json",
@@ -24,6 +27,22 @@ def records(numbers: Iterable[int], series: str = "pump") -> list[bytes]:
     return [
         json.dumps({"id": series, "t": BEGIN_MS + 1000 * n, "flow": n}).encode() for n in numbers
     ]
+
+
+def write_in_transactions(
+    broker: Broker, topic: str, steps: Iterable[tuple[Iterable[int], str]]
+) -> None:
+    """Write rows by their numbers, in transactions that end by ``commit`` or ``abort``."""
+    from kafka import KafkaProducer
+
+    producer = KafkaProducer(bootstrap_servers=broker.bootstrap, transactional_id=topic)
+    producer.init_transactions()
+    for numbers, end in steps:
+        producer.begin_transaction()
+        for value in records(numbers):
+            producer.send(topic, value)
+        getattr(producer, f"{end}_transaction")()
+    producer.close()
 
 
 class Reader:

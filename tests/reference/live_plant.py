@@ -21,7 +21,7 @@ from streamad_connectors.parquet_parts import parts_of
 from streamad.core.data import Arrays
 from streamad.core.slab import unnest, unpack_names
 from streamad.kernels.ordering import USED
-from streamad.runtime.checkpoints import read_checkpoint
+from streamad.runtime.checkpoints import list_checkpoints, newest_offsets, read_checkpoint
 
 PIPELINE = "plant"
 STEP_MS = 1000
@@ -242,12 +242,8 @@ def _covered_parts(folder: Path) -> list[Path]:
 
 def saved_offsets(folder: Path) -> dict[int, int]:
     """Next offset of the newest snapshot of each partition."""
-    found: dict[int, int] = {}
-    for path in (folder / "state" / PIPELINE).glob("*.ckpt"):
-        partition, _, rest = path.name.rpartition("@")
-        number = int(partition.rpartition("%2F")[2])
-        found[number] = max(found.get(number, 0), int(rest.partition("-")[0]))
-    return found
+    saved = newest_offsets(folder / "state" / PIPELINE)
+    return {_number(partition): offset for partition, offset in saved.items()}
 
 
 def final_states(folder: Path) -> dict[str, dict[str, Any]]:
@@ -262,10 +258,13 @@ def final_states(folder: Path) -> dict[str, dict[str, Any]]:
 
 def _newest_snapshots(folder: Path) -> dict[str, Path]:
     """By the number of the partition."""
-    newest: dict[str, Path] = {}
-    for path in sorted((folder / "state" / PIPELINE).glob("*.ckpt")):
-        newest[path.name.rpartition("@")[0].rpartition("%2F")[2]] = path
-    return newest
+    listed = list_checkpoints(folder / "state" / PIPELINE)
+    return {str(_number(partition)): path for path, partition, _, _ in listed}
+
+
+def _number(partition: str) -> int:
+    """Of a quoted partition, which is ``topic/number``."""
+    return int(partition.rpartition("%2F")[2])
 
 
 def _by_name(arrays: Arrays) -> Arrays:

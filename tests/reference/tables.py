@@ -78,3 +78,12 @@ def merge_order(files):
                 reached = reached if spike else max(reached, t)
             ranked.append((reached, number, row))
     return [(number, row) for _, number, row in sorted(ranked)]
+
+
+def pump_lines(rng, begin_s):
+    """150 rows of CSV of three pumps in the order of time; some cells are missing or no numbers."""
+    seconds = np.sort(rng.integers(0, 200, 150))
+    for k, second in enumerate(seconds.tolist()):
+        flow = "" if k % 7 == 0 else f"{rng.normal():.4f}"
+        level = "broken" if k in {0, 60, 61, 149} else str(k)
+        yield f"{begin_s + second},pump-{k % 3},{flow},{level}"

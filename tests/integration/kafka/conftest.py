@@ -1,4 +1,4 @@
-"""A real broker, and sources that are closed when their test ends."""
+"""Sources and sinks that are closed when their test ends."""
 
 from __future__ import annotations
 
@@ -8,22 +8,9 @@ import pytest
 
 pytest.importorskip("kafka")
 
-from reference.kafka_fixtures import shared_broker
 from reference.kafka_rows import FORMAT
 
 _group = itertools.count()
-
-
-@pytest.fixture(scope="session")
-def shared(tmp_path_factory):
-    return shared_broker(tmp_path_factory.mktemp("kafka"))
-
-
-@pytest.fixture
-def broker(shared):
-    """The broker of the session; it runs again after tests that end or freeze it."""
-    yield shared
-    shared.recover()
 
 
 @pytest.fixture

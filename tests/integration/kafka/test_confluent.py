@@ -6,13 +6,13 @@ Its conformance is in test_source_conformance, passwords and certificates are in
 from __future__ import annotations
 
 import time
-from collections import Counter
 
 import pytest
 
 pytest.importorskip("confluent_kafka")
 
-from reference.kafka_rows import MemberThread, Reader, records, wait_until
+from reference.kafka_rows import MemberThread, Reader, records, wait_until, write_in_transactions
+from reference.kafka_team import N_PARTITIONS, all_own, fill, rows_of, team_of
 from reference.live_plant import Plant
 from reference.live_scene import Scene
 from streamad_connectors.kafka.transactional_sink import KafkaTransactionalSink
@@ -21,7 +21,6 @@ from streamad.core.errors import ConfigError, ConnectorError
 from streamad.core.protocols import Assigned, CommitResult, DataGap, Lost, Revoked
 
 pytestmark = pytest.mark.kafka
-N_PARTITIONS = 4
 
 
 @pytest.fixture
@@ -35,38 +34,15 @@ def assignor(request):
 
 
 @pytest.fixture
-def come(broker, open_confluent, assignor):
-    """Members of one group on a topic of four partitions, with a shared state."""
-    members, state = [], {}
+def team(broker, open_confluent, assignor):
+    """Members of one group on a topic, with a shared state."""
     topic = broker.create_topic(f"confluent-{assignor}", N_PARTITIONS)
-
-    def one():
-        members.append(MemberThread(lambda: open_confluent(topic, assignor=assignor), state))
-        return members[-1]
-
-    one.topic, one.members = topic, members
-    yield one
-    for member in members:
-        if member.is_alive():
-            member.leave()
-    assert [member.error for member in members] == [None] * len(members)
+    with team_of(lambda: open_confluent(topic, assignor=assignor)) as (come, members, _):
+        yield topic, come, members
 
 
-def fill(broker, topic, start, n):
-    for partition in range(N_PARTITIONS):
-        broker.produce(topic, records(range(start, start + n)), partition=partition)
-
-
-def rows_of(members):
-    return Counter(row[:2] for member in members for row in member.rows)
-
-
-def all_own(members):
-    return sum(len(m.own) for m in members) == N_PARTITIONS and all(m.own for m in members)
-
-
-def test_a_partition_is_checkpointed_before_it_is_handed_over_and_no_row_comes_twice(broker, come):
-    topic, members = come.topic, come.members
+def test_a_partition_is_checkpointed_before_it_is_handed_over_and_no_row_comes_twice(broker, team):
+    topic, come, members = team
     first = come()
     wait_until(lambda: all_own(members), "the first")
     fill(broker, topic, 0, 200)
@@ -154,17 +130,8 @@ def test_retention_that_overtakes_a_paused_reader_is_a_gap(broker, open_confluen
 
 
 def test_offsets_may_have_holes_and_the_lag_ends_at_zero(broker, open_confluent):
-    from kafka import KafkaProducer
-
     topic = broker.create_topic("confluent-holes")
-    producer = KafkaProducer(bootstrap_servers=broker.bootstrap, transactional_id=topic)
-    producer.init_transactions()
-    for numbers, end in (([1], "commit"), ([2], "abort"), ([3], "commit")):
-        producer.begin_transaction()
-        for value in records(numbers):
-            producer.send(topic, value)
-        getattr(producer, f"{end}_transaction")()
-    producer.close()
+    write_in_transactions(broker, topic, (([1], "commit"), ([2], "abort"), ([3], "commit")))
     reader = Reader(open_confluent(topic))
     reader.until(lambda: len(reader.rows) == 2)
     assert reader.values() == [1.0, 3.0]

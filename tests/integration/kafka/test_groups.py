@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 
 import pytest
-from reference.kafka_rows import MemberThread, records, wait_until
+from reference.kafka_rows import MemberThread, wait_until
+from reference.kafka_team import N_PARTITIONS, all_own, fill, rows_of, team_of
 
 from streamad.core.protocols import Assigned, Lost, Revoked
 
 pytestmark = pytest.mark.kafka
-N_PARTITIONS = 4
 
 
 @pytest.fixture(params=["cooperative", "range"])
@@ -22,32 +21,9 @@ def assignor(request):
 @pytest.fixture
 def team(broker, open_source, assignor):
     """Members of one group on a topic, with a shared state."""
-    members, state = [], {}
     topic = broker.create_topic(f"team-{assignor}", N_PARTITIONS)
-
-    def come():
-        source = lambda: open_source(topic, assignor=assignor)  # noqa: E731
-        members.append(MemberThread(source, state))
-        return members[-1]
-
-    yield topic, come, members, state
-    for member in members:
-        if member.is_alive():
-            member.leave()
-    assert [member.error for member in members] == [None] * len(members)
-
-
-def fill(broker, topic, start, n):
-    for partition in range(N_PARTITIONS):
-        broker.produce(topic, records(range(start, start + n)), partition=partition)
-
-
-def rows_of(members):
-    return Counter(row[:2] for member in members for row in member.rows)
-
-
-def all_own(members, n=N_PARTITIONS):
-    return sum(len(member.own) for member in members) == n and all(m.own for m in members)
+    with team_of(lambda: open_source(topic, assignor=assignor)) as (come, members, state):
+        yield topic, come, members, state
 
 
 def test_members_share_the_partitions_and_read_every_row_once(broker, team):

@@ -206,6 +206,14 @@ def test_a_topic_that_is_not_there_is_said_at_once(maker, tmp_path):
     assert time.monotonic() - began < 5
 
 
+def validated(folder, tree):
+    config = folder / "plant.yaml"
+    config.write_text(json.dumps(tree))
+    return subprocess.run(
+        [*STREAMAD, "validate", str(config)], capture_output=True, text=True, check=False
+    )
+
+
 def test_validate_looks_for_the_topics_that_are_written_to(broker, tmp_path):
     to_kafka = {"type": "kafka", "brokers": [broker.bootstrap]}
     bad = str(tmp_path / "bad.jsonl")
@@ -225,11 +233,7 @@ def test_validate_looks_for_the_topics_that_are_written_to(broker, tmp_path):
             {**to_kafka, "topic": "no-alerts", "dead_letter": bad},
         ],
     }
-    config = tmp_path / "plant.yaml"
-    config.write_text(json.dumps(tree))
-    done = subprocess.run(
-        [*STREAMAD, "validate", str(config)], capture_output=True, text=True, check=False
-    )
+    done = validated(tmp_path, tree)
     assert done.returncode == 4
     assert "sinks.0            ok" in done.stdout
     assert "sinks.1            there is no topic 'no-alerts' to write to" in done.stdout
@@ -249,10 +253,6 @@ def test_validate_looks_for_the_topics_that_are_read(broker, tmp_path):
         },
         "detectors": [{"type": "ewma"}],
     }
-    config = tmp_path / "plant.yaml"
-    config.write_text(json.dumps(tree))
-    done = subprocess.run(
-        [*STREAMAD, "validate", str(config)], capture_output=True, text=True, check=False
-    )
+    done = validated(tmp_path, tree)
     assert done.returncode == 4
     assert "source             there is no topic 'no-rows': check source.topics" in done.stdout

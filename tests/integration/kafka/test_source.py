@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from reference.kafka_rows import BEGIN_MS, Reader, records
+from reference.kafka_rows import BEGIN_MS, Reader, records, write_in_transactions
 
 from streamad.core.errors import ConfigError, ConnectorError
 from streamad.core.protocols import Assigned, CommitResult, DataGap, Source
@@ -158,17 +158,8 @@ def test_a_value_outside_of_its_contract_is_refused_with_its_record(broker, open
 
 
 def test_failed_transactions_are_not_seen(broker, open_source):
-    from kafka import KafkaProducer
-
     topic = broker.create_topic("transactions")
-    producer = KafkaProducer(bootstrap_servers=broker.bootstrap, transactional_id=topic)
-    producer.init_transactions()
-    for numbers, end in (([1], "commit"), ([2], "abort"), ([3], "commit")):
-        producer.begin_transaction()
-        for value in records(numbers):
-            producer.send(topic, value)
-        getattr(producer, f"{end}_transaction")()
-    producer.close()
+    write_in_transactions(broker, topic, (([1], "commit"), ([2], "abort"), ([3], "commit")))
     reader = Reader(open_source(topic))
     reader.until(lambda: len(reader.rows) == 2)
     assert reader.values() == [1.0, 3.0]
