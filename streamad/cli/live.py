@@ -99,6 +99,7 @@ def run_live(
     from streamad import config as configuration
     from streamad.runtime.checkpoints import FileStateStore
     from streamad.runtime.engine import Engine
+    from streamad.runtime.inflight import InFlight
     from streamad.runtime.spans import no_spans
 
     folder = state_folder(config)
@@ -119,6 +120,7 @@ def run_live(
             store,
             configuration.make_dead_letter(config, folder),
             settings=_settings(config, fail_fast=fail_fast),
+            in_flight=InFlight(folder),
             telemetry=telemetry,
             on_progress=on_progress,
             on_output=on_output,

@@ -483,7 +483,8 @@ class Reject:
         Position in the partition, where known.
     reason : str
         ``late``, ``duplicate``, ``time``, ``decode``, ``type``, ``key``, ``too_many_keys``,
-        ``detector`` (a detector raised on it).
+        ``value`` (against a contract), ``size``, ``detector`` (a detector raised on it), ``crash``
+        (the process died on it).
     detail : str
         What was expected and what came.
     row : mapping

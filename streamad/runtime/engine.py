@@ -19,6 +19,7 @@ from streamad.core.errors import (
     DetectorError,
     Disconnected,
     DrainTimedOut,
+    StreamadError,
 )
 from streamad.core.protocols import (
     Assigned,
@@ -35,6 +36,7 @@ from streamad.core.protocols import (
 from streamad.pipeline import Output, Pipeline
 from streamad.runtime.checkpointing import Checkpointer
 from streamad.runtime.checkpoints import crash_point
+from streamad.runtime.inflight import InFlight, crash_reject
 from streamad.runtime.notices import failure_reject, gap_output, lost_output
 from streamad.runtime.outputs import Outputs
 from streamad.runtime.partition import Partition
@@ -74,6 +76,8 @@ class Engine:
         Called after every batch.
     on_output : callable, optional
         Called with every batch and what came out of it, after the sinks.
+    in_flight : InFlight, optional
+        Remembers what was in hand when processes died.
     spans : Spans
         Opens a span for each step of the loop.
     stop : threading.Event, optional
@@ -102,6 +106,7 @@ class Engine:
         telemetry: Telemetry | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         on_output: Callable[[Batch, Output], None] | None = None,
+        in_flight: InFlight | None = None,
         spans: Spans = no_spans,
         stop: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -116,6 +121,7 @@ class Engine:
         )
         self._on_progress = on_progress
         self._on_output = on_output
+        self._in_flight = in_flight or InFlight(None)
         self._spans = spans
         self._stop = stop or threading.Event()
         self._clock = clock
@@ -160,6 +166,10 @@ class Engine:
                     self._finish()
                 else:
                     self._drain()
+            self._in_flight.end_all()
+        except StreamadError:
+            self._in_flight.end_all()
+            raise
         finally:
             with ExitStack() as stack:
                 stack.callback(self._source.close)
@@ -180,7 +190,7 @@ class Engine:
         refused = self._source.rejects()
         moved = self._follow(self._reached(self._source.events))
         begins = _begins(batches, refused)
-        for batch in batches:
+        for batch in (piece for whole in batches for piece in self._in_flight.pieces(whole)):
             if batch.partition in self._held and batch.partition not in moved:
                 self._process(batch, begins.get(batch.partition, batch.next_offset), moved)
         self._keep_rejects([reject for reject in refused if reject.partition not in moved])
@@ -235,6 +245,7 @@ class Engine:
                     self._give_back(held)
                 for name in held:
                     self._forget(name)
+                self._in_flight.end(held)
         return moved
 
     def _assign(self, name: str) -> bool:
@@ -264,6 +275,7 @@ class Engine:
         self.telemetry.partitions[name] = PartitionHealth(
             held.next_offset, last_row_s=self._clock()
         )
+        self._in_flight.begin(name, None if checkpoint is None else checkpoint.next_offset)
         if lost is not None:
             self.telemetry.states_lost += 1
             log.warning("%s; on_lost is %s", lost, self._settings.on_lost)
@@ -339,11 +351,19 @@ class Engine:
             held.next_offset = max(held.next_offset, batch.next_offset)
             held.dirty = True
             return
+        if self._in_flight.left_out(held.name, batch.offset(0)):
+            reject = crash_reject(batch)
+            log.error("partition %s, row %s: %s", held.name, reject.offset, reject.detail)
+            held.next_offset = batch.next_offset
+            self._hand_out(held, Output(rejects=[reject]))
+            return
+        self._in_flight.take(batch)
         started = self._clock()
         try:
             with self._step("score", partition=held.name, rows=len(batch)):
                 out = held.pipeline.process(batch)
         except DetectorError as error:
+            self._in_flight.put_down(batch)
             self._go_back(held, error)
             moved.add(held.name)
             return
@@ -351,6 +371,7 @@ class Engine:
         held.counters.rows += len(batch)
         self._rows_here += len(batch)
         self._hand_out(held, out)
+        self._in_flight.put_down(batch)
         self.telemetry.saw_batch(batch, self._clock() - started)
         self.telemetry.partitions[held.name].last_row_s = self._clock()
         crash_point("after_batch")

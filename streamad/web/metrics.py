@@ -19,7 +19,7 @@ from streamad.runtime.telemetry import Buckets, Telemetry
 EVENTS = ("open", "update", "resolve")
 REASONS = (
     "decode", "schema", "cells", "type", "time", "size", "key", "value", "detector", "tombstone",
-    "data_gap", "state_lost",
+    "data_gap", "state_lost", "crash",
 )  # fmt: skip
 ORDERING = ("late", "duplicate")
 """Reasons for refused rows that have metrics of their own: nothing is wrong with such rows."""

@@ -6,6 +6,7 @@ process where it stands, instead of ending it.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -86,7 +87,21 @@ def no_random_state() -> None:
     Reconstruction.snapshot = forgetful
 
 
-CHANGES = {f.__name__: f for f in (stops, offsets_first, no_episodes, no_random_state)}
+def deadly() -> None:
+    """End the process, with nothing written, on values above a thousand."""
+    from streamad.detectors.ewma import Ewma
+
+    step = Ewma.step
+
+    def step_or_die(self, windows):
+        if (windows.values > 1000.0).any():
+            os._exit(70)
+        return step(self, windows)
+
+    Ewma.step = step_or_die
+
+
+CHANGES = {f.__name__: f for f in (stops, offsets_first, no_episodes, no_random_state, deadly)}
 
 if __name__ == "__main__":
     CHANGES[sys.argv.pop(1)]()
