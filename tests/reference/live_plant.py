@@ -243,7 +243,7 @@ def _covered_parts(folder: Path) -> list[Path]:
 def saved_offsets(folder: Path) -> dict[int, int]:
     """Next offset of the newest snapshot of each partition."""
     saved = newest_offsets(folder / "state" / PIPELINE)
-    return {_number(partition): offset for partition, offset in saved.items()}
+    return {int(partition.rpartition("%2F")[2]): offset for partition, offset in saved.items()}
 
 
 def final_states(folder: Path) -> dict[str, dict[str, Any]]:
@@ -257,14 +257,9 @@ def final_states(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def _newest_snapshots(folder: Path) -> dict[str, Path]:
-    """By the number of the partition."""
+    """By the partition: its number, or its name where a source has but one."""
     listed = list_checkpoints(folder / "state" / PIPELINE)
-    return {str(_number(partition)): path for path, partition, _, _ in listed}
-
-
-def _number(partition: str) -> int:
-    """Of a quoted partition, which is ``topic/number``."""
-    return int(partition.rpartition("%2F")[2])
+    return {partition.rpartition("%2F")[2]: path for path, partition, _, _ in listed}
 
 
 def _by_name(arrays: Arrays) -> Arrays:
