@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -51,6 +52,24 @@ def test_the_deadline_ends_with_six():
         _, told = started.communicate(timeout=60)
     assert started.returncode == 6
     assert "the time to drain is over" in told
+
+
+def test_a_signal_never_waits_for_the_lock_of_the_event():
+    """Which the main thread has at times, since it waits for the event between its polls."""
+    with drain_on_signal(60) as stop:
+        with stop._cond:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.05)
+        assert stop.wait(10)
+
+
+def test_a_signal_is_heard_while_the_main_thread_waits_for_something_else():
+    with drain_on_signal(60) as stop:
+        heard = threading.Lock()
+        heard.acquire()
+        threading.Thread(target=lambda: stop.wait(30) and heard.release(), daemon=True).start()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert heard.acquire(timeout=10)
 
 
 def test_the_handlers_before_come_back_and_the_deadline_is_off():
