@@ -6,10 +6,17 @@ import base64
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from streamad.core.errors import Backpressure, ConfigError, ConnectorError, Disconnected
+from streamad.core.errors import (
+    Backpressure,
+    ConfigError,
+    ConnectorError,
+    Disconnected,
+    MissingExtraError,
+)
 
 if TYPE_CHECKING:
     import httpx2
@@ -83,6 +90,8 @@ class Poster:
     ------
     ConfigError
         If the address is none, or the certificates cannot be read.
+    MissingExtraError
+        Without httpx2.
 
     Notes
     -----
@@ -100,6 +109,8 @@ class Poster:
         ca_file: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        if find_spec("httpx2") is None:
+            raise MissingExtraError("a sink that posts over HTTP", "sinks")
         self._url = url
         self.origin = origin(url)
         self._timeout_s = timeout_s

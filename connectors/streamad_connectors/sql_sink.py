@@ -207,8 +207,9 @@ class SqlSink:
             raise ConnectorError(
                 f"the checkpoint of partition {partition!r} says that alerts up to offset "
                 f"{position['next_offset']} are in the database, which knows "
-                f"{'none' if found is None else f'those up to {found[0]}'}: restore it, or start "
-                "with an empty state folder"
+                f"{'none' if found is None else f'those up to {found[0]}'}: restore it, or move "
+                "the state folder away (on Kafka with state.on_lost: rebuild, which gives the "
+                "alerts again)"
             )
 
     def _place(self, partition: str) -> tuple[str, str, int]:

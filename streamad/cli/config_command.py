@@ -13,15 +13,16 @@ from streamad.cli.options import Configs, Overrides
 
 app = group(
     "Start, check the schema of, and show configurations.",
-    "streamad config init csv > pipeline.yaml",
+    "streamad config init kafka > pipeline.yaml",
     "streamad config show base.yaml mine.yaml",
 )
 
-SOURCES = {"file": "parquet", "parquet": "parquet", "csv": "csv"}
-
-START = """\
+_EDITORS = """\
 # Editors complete and check this file with `streamad config schema > streamad.schema.json`.
 # yaml-language-server: $schema=./streamad.schema.json
+"""
+
+_FILES = """\
 version: 1
 pipeline: my-pipeline          # names alerts and folders
 
@@ -51,6 +52,56 @@ alerts:
     - {{level: warning}}
 """
 
+LIVE = """\
+version: 1
+pipeline: plant-a                # names alerts, snapshots and metrics
+
+source:
+  type: kafka
+  brokers: ["${KAFKA_BROKERS:-localhost:9092}"]
+  topics: [sensors]
+  group: streamad-plant-a
+  start: latest                  # latest, earliest, a time; for partitions without a snapshot
+  on_gap: resume                 # rows that retention took before they were read: go on, or stop
+  security: &login
+    protocol: SASL_SSL           # PLAINTEXT (the default) needs nothing else
+    mechanism: SCRAM-SHA-512
+    username: streamad
+    password_file: /run/secrets/kafka_password
+    ca_file: /etc/ssl/certs/ca-certificates.crt
+  format:
+    type: json                   # json, csv, avro (extra avro), arrow
+    key: $.asset                 # or {header: asset}, or {message_key: true}
+    time: {path: $.ts, unit: iso8601}
+    values: [$.values.flow, $.values.heat]
+  contract:                      # what values may be; outside = missing, or a dead letter if strict
+    flow: {range: [0, 500], unit: l/s}
+    strict: false
+  dead_letter:
+    type: kafka
+    brokers: ["${KAFKA_BROKERS:-localhost:9092}"]
+    topic: sensors.dead
+    security: *login             # whatever speaks to Kafka has a block of its own
+
+detectors:
+  - type: fusion
+    params: {preset: small, warm_up: 1d}
+
+sinks:
+  - {type: jsonl, path: "out/alerts-{partition}.jsonl"}
+  - {type: alertmanager, urls: ["http://alertmanager:9093"], dead_letter: out/refused.jsonl}
+
+state: {dir: /var/lib/streamad, every: 10s, on_lost: stop}
+shutdown: {timeout: 30s}
+"""
+
+STARTS = {
+    "file": _EDITORS + _FILES.format(type="parquet"),
+    "parquet": _EDITORS + _FILES.format(type="parquet"),
+    "csv": _EDITORS + _FILES.format(type="csv"),
+    "kafka": _EDITORS + LIVE,
+}
+
 
 @command(
     app,
@@ -60,20 +111,20 @@ alerts:
 )
 def init_command(
     source: Annotated[
-        str, typer.Argument(help="file, parquet or csv; or a file or folder to look into.")
+        str, typer.Argument(help="file, parquet, csv or kafka; or a file or folder to look into.")
     ] = "file",
 ) -> None:
     """Print a configuration to start from."""
     from streamad.cli.guess import guess_config
     from streamad.core.errors import ConfigError
 
-    if source in SOURCES:
-        typer.echo(START.format(type=SOURCES[source]), nl=False)
+    if source in STARTS:
+        typer.echo(STARTS[source], nl=False)
     elif Path(source).exists():
         typer.echo(guess_config(source)[1], nl=False)
     else:
         raise ConfigError(
-            f"there is a start for {', '.join(SOURCES)} and for files that exist, got {source!r}"
+            f"there is a start for {', '.join(STARTS)} and for files that exist, got {source!r}"
         )
 
 

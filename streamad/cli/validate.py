@@ -13,7 +13,7 @@ import typer
 
 from streamad.cli.console import printable
 from streamad.cli.exits import CHECK_FAILED, OK, UNREACHABLE, USAGE, exit_code
-from streamad.cli.live import state_folder
+from streamad.cli.live import has_group, state_folder
 from streamad.cli.options import Configs, Overrides
 from streamad.core.errors import ConfigError, Refused, StreamadError
 
@@ -35,7 +35,8 @@ def validate_command(
     config: Configs,
     set_: Overrides = None,
     environment: Annotated[
-        bool, typer.Option(help="Also open the source and look at the folders.")
+        bool,
+        typer.Option(help="Also ask the source, sinks and dead letters, and look at the folders."),
     ] = True,
     deny_warnings: Annotated[
         bool, typer.Option("--deny-warnings", help="Warnings end with exit code 3.")
@@ -204,7 +205,9 @@ def _counted(config: Config) -> str:
 def _chain(config: Config) -> str:
     period = f" {config.model_dump(mode='json')['window']['period'] or ''}".rstrip()
     detectors = ", ".join(detector.name for detector in config.detectors)
-    sinks = ", ".join(["run folder", *(sink.type for sink in config.sinks)])
+    live = has_group(config) or config.source.options.get("follow")
+    folder = [] if live else ["run folder"]
+    sinks = ", ".join([*folder, *(sink.type for sink in config.sinks)]) or "stdout"
     path = config.source.options.get("path")
     source = f"{config.source.type}:{path}" if isinstance(path, str) else config.source.type
     return f"{source} → event time{period} → {detectors} → episodes → {sinks}"

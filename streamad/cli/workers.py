@@ -42,7 +42,8 @@ def run_workers(arguments: Sequence[Sequence[str]], timeout_s: float) -> int:
     Notes
     -----
     Workers have sessions of their own, so that Ctrl-C reaches this process alone; it passes every
-    SIGTERM and SIGINT on, the second one as well. If one worker ends by itself the others are
+    SIGTERM and SIGINT on, the second one as well, and SIGHUP and SIGUSR1, which a worker ignores
+    until it can answer them. If one worker ends by itself the others are
     drained. A worker that does not end in time is killed: it had its own deadline before that.
     """
     environment = {**os.environ, PARENT: str(os.getpid())}
@@ -54,7 +55,11 @@ def run_workers(arguments: Sequence[Sequence[str]], timeout_s: float) -> int:
         got.append(number)
         _send(workers, signal.Signals(number))
 
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        _send(workers, signal.Signals(number))
+
     before = {n: signal.signal(n, handle) for n in (signal.SIGTERM, signal.SIGINT)}
+    before |= {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGHUP, signal.SIGUSR1)}
     try:
         for number, one in enumerate(arguments):
             workers.append(
@@ -64,6 +69,8 @@ def run_workers(arguments: Sequence[Sequence[str]], timeout_s: float) -> int:
                     start_new_session=True,
                 )
             )
+        for number in (signal.SIGHUP, signal.SIGUSR1):
+            signal.signal(number, pass_on)
         first = _first_to_end(workers)
         if not got:
             number = workers.index(first) + 1

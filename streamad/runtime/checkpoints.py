@@ -147,7 +147,8 @@ class FileStateStore:
             raise FingerprintMismatch(
                 f"the snapshots of partition {partition!r} in {self.folder} were made by the "
                 f"configuration {found[0][2]}, this one is {self.fingerprint[:12]}: go back to "
-                "that configuration, or start in an empty state folder"
+                "that configuration, or move the folder away (on Kafka with state.on_lost: fresh "
+                "or rebuild)"
             )
         reasons = []
         for path in own:

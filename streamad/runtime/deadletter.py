@@ -73,7 +73,7 @@ class DeadLetterFile:
             if size < length:
                 raise ConnectorError(
                     f"{path} has {size} bytes, the checkpoint covers {length}: restore the file, "
-                    "or start in an empty folder"
+                    "or move the state away (on Kafka with state.on_lost: fresh or rebuild)"
                 )
             if length:
                 self._files[partition] = AppendFile(path, length)

@@ -293,8 +293,13 @@ class Engine:
             try:
                 self._outputs.open(name, positions, dead_letter)
             except (Backpressure, Disconnected) as error:
-                if self._settings.fail_fast or not self._settings.endless or self._stop.is_set():
+                if self._settings.fail_fast or not self._settings.endless:
                     raise
+                if self._stop.is_set():
+                    raise DrainTimedOut(
+                        f"stopped while partition {name} waited to begin ({error}); nothing is "
+                        "lost, the next run begins there"
+                    ) from error
                 self.telemetry.tick()
                 if self._clock() - self._told_at >= LOG_EVERY_S:
                     self._told_at = self._clock()
@@ -444,17 +449,18 @@ class Engine:
     def _finish(self) -> None:
         """The source has ended: checkpoint, release what waits, checkpoint, complete the output.
 
-        A crash between the two checkpoints repeats the release; one after the second repeats only
-        the completion, which every sink can do twice.
+        Sinks that are away are waited for. A crash between the two checkpoints repeats the release;
+        one after the second repeats only the completion, which every sink can do twice.
         """
-        self._checkpointer.save(self._held.values())
+        self._checkpointer.attempt(self._held.values())
         for name in list(self._held):
             if not self._held[name].finished:
                 self._hand_out(self._held[name], self._released(name))
                 self._held[name].finished = True
         self._wait_for_sinks(list(self._held), float("inf"))
         crash_point("after_finish")
-        self._checkpointer.save(self._held.values())
+        while not self._saved_all():
+            self._sleep(LONGEST_NAP_S)
         for name in self._held:
             self._outputs.finish(name)
         self._tell_progress()

@@ -18,6 +18,7 @@ from streamad.runtime.measures import (
     Buckets,
     PartitionHealth,
     SinkHealth,
+    Stage,
 )
 
 HARMLESS = frozenset({"tombstone", "late", "duplicate", "data_gap", "state_lost"})
@@ -207,17 +208,22 @@ class Telemetry:
         self.checkpoint_bytes = n_bytes
         self.last_checkpoint_s = self.wall()
 
-    def worked(self, sink: SinkHealth, rows: int = 0, alerts: int = 0) -> None:
-        """A sink took something."""
+    def worked(
+        self, sink: SinkHealth, stage: Stage = Stage.FLUSHED, rows: int = 0, alerts: int = 0
+    ) -> None:
+        """A sink took something; that ends an outage if it got as far as what was put off."""
         sink.rows += rows
         sink.alerts += alerts
-        sink.last_success_s = self.wall()
-        sink.failing_since_s = None
+        if sink.failing_since_s is None or stage >= sink.failing_at:
+            sink.last_success_s = self.wall()
+            sink.failing_since_s = None
+            sink.failing_at = Stage.WRITTEN
 
-    def refused(self, sink: SinkHealth, detail: str) -> None:
+    def refused(self, sink: SinkHealth, detail: str, stage: Stage = Stage.FLUSHED) -> None:
         """A sink put something off."""
         sink.refusals += 1
         sink.detail = detail
+        sink.failing_at = max(sink.failing_at, stage)
         if sink.failing_since_s is None:
             sink.failing_since_s = self.clock()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 import numpy as np
 
@@ -48,6 +49,14 @@ class Buckets:
         self.total += float(known[np.isfinite(known)].sum())
 
 
+class Stage(IntEnum):
+    """How far output has come with a sink."""
+
+    WRITTEN = 0
+    FLUSHED = 1
+    COMMITTED = 2
+
+
 @dataclass(slots=True)
 class SinkHealth:
     """How a sink or the dead letters do.
@@ -60,9 +69,11 @@ class SinkHealth:
     refusals : int
         Writes and flushes that it put off.
     last_success_s : float or None
-        Unix seconds of the last write or flush that worked.
+        Unix seconds of the last write or flush that worked, outside of outages.
     failing_since_s : float or None
-        Monotonic seconds since which nothing has worked; None = the last attempt did.
+        Monotonic seconds since which what it put off has not worked; None = all has.
+    failing_at : Stage
+        What that was: a sink that stores with the flush takes rows during its outages, too.
     detail : str
         Why it refused last.
     seconds : Buckets
@@ -75,6 +86,7 @@ class SinkHealth:
     refusals: int = 0
     last_success_s: float | None = None
     failing_since_s: float | None = None
+    failing_at: Stage = Stage.WRITTEN
     detail: str = ""
     seconds: Buckets = field(default_factory=lambda: Buckets(SECONDS_BOUNDS))
 

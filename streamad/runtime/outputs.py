@@ -13,7 +13,7 @@ from streamad.core.errors import Backpressure, ConfigError, ConnectorError, Disc
 from streamad.core.protocols import CommitResult, DeadLetter, Sink, Source
 from streamad.pipeline import Output
 from streamad.runtime.health import Telemetry
-from streamad.runtime.measures import SinkHealth
+from streamad.runtime.measures import SinkHealth, Stage
 
 log = logging.getLogger(__name__)
 
@@ -89,9 +89,9 @@ class Outputs:
         result: CommitResult = self._committer.commit(offsets)
         health = self._telemetry.sinks[self._sinks.index(self._committer)]
         if result is CommitResult.OK:
-            self._telemetry.worked(health)
+            self._telemetry.worked(health, Stage.COMMITTED)
         else:
-            self._telemetry.refused(health, self.outage)
+            self._telemetry.refused(health, self.outage, Stage.COMMITTED)
         return result
 
     @property
@@ -166,9 +166,9 @@ class Outputs:
         """
         positions = []
         for sink, health in zip(self._sinks, self._telemetry.sinks, strict=True):
-            with _Attempt(self._telemetry, health, staged=sink is self._committer):
+            with _Attempt(self._telemetry, health, Stage.FLUSHED):
                 positions.append(dict(sink.flush(name, next_offset)))
-        with _Attempt(self._telemetry, self._telemetry.dead_letter):
+        with _Attempt(self._telemetry, self._telemetry.dead_letter, Stage.FLUSHED):
             kept = dict(self._dead_letter.flush(name))
         return {"sinks": positions, "dead_letter": kept}
 
@@ -197,12 +197,12 @@ class Outputs:
         while delivery.taken < len(self._sinks):
             if out.scores or out.alerts:
                 sink, health = self._sinks[delivery.taken], self._telemetry.sinks[delivery.taken]
-                taken, staged = (n_scores, len(out.alerts)), sink is self._committer
-                with _Attempt(self._telemetry, health, *taken, staged=staged):
+                with _Attempt(self._telemetry, health, Stage.WRITTEN, n_scores, len(out.alerts)):
                     sink.write(name, out.scores, out.alerts)
             delivery.taken += 1
         if out.rejects:
-            with _Attempt(self._telemetry, self._telemetry.dead_letter, len(out.rejects)):
+            letters = self._telemetry.dead_letter
+            with _Attempt(self._telemetry, letters, Stage.WRITTEN, len(out.rejects)):
                 try:
                     self._dead_letter.write(name, out.rejects)
                 except (Backpressure, Disconnected):
@@ -230,22 +230,18 @@ def _committer(sinks: Sequence[Sink]) -> Any:
 
 
 class _Attempt:
-    """Note in the telemetry how a call to a sink ended.
-
-    What is only ``staged`` for a commit does not end an outage.
-    """
+    """Note in the telemetry how a call to a sink ended."""
 
     def __init__(
         self,
         telemetry: Telemetry,
         health: SinkHealth,
+        stage: Stage,
         rows: int = 0,
         alerts: int = 0,
-        *,
-        staged: bool = False,
     ) -> None:
-        self._telemetry, self._health, self._taken = telemetry, health, (rows, alerts)
-        self._staged = staged
+        self._telemetry, self._health = telemetry, health
+        self._stage, self._taken = stage, (rows, alerts)
 
     def __enter__(self) -> None:
         self._telemetry.doing = f"sink {self._health.name}"
@@ -254,9 +250,6 @@ class _Attempt:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._health.seconds.add(self._telemetry.clock() - self._started)
         if error is None:
-            since = self._health.failing_since_s
-            self._telemetry.worked(self._health, *self._taken)
-            if self._staged:
-                self._health.failing_since_s = since
+            self._telemetry.worked(self._health, self._stage, *self._taken)
         elif isinstance(error, ConnectorError):
-            self._telemetry.refused(self._health, str(error))
+            self._telemetry.refused(self._health, str(error), self._stage)

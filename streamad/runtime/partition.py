@@ -56,7 +56,8 @@ class Partition:
         if before != now:
             raise StateError(
                 f"partition {self.name!r}: the source has changed since the snapshot ({before} "
-                f"then, {now} now): restore the data, or start in an empty folder"
+                f"then, {now} now): restore the data, or move the snapshots away (on Kafka "
+                "with state.on_lost: rebuild)"
             )
         self.pipeline.restore(checkpoint.arrays)
         self.next_offset = self.saved_offset = checkpoint.next_offset

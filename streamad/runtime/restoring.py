@@ -128,7 +128,8 @@ class Restorer:
             raise StateError(
                 f"partition {name!r}: output is visible up to offset {limit}, but all snapshots "
                 f"are newer (the newest at {newest.next_offset}): restore an older one, or start "
-                "with an empty state folder and another group"
+                "with an empty state folder and another group, which begins files of alerts and "
+                "rejects anew"
             )
         return found
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import jsonschema
 import pytest
 
+from streamad.cli.config_command import LIVE
 from streamad.config import load_config
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -19,6 +23,14 @@ def test_a_start_is_a_configuration(streamad, tmp_path, kind, source):
     config = load_config(path)
     assert config.source.type == source
     assert config.source.options["path"] == f"data.{source}"
+
+
+def test_the_start_for_kafka_is_a_configuration_and_stands_in_the_docs(streamad, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(streamad("config", "init", "kafka").out)
+    config = load_config(path)
+    assert config.source.options["security"] == config.source.dead_letter.options["security"]
+    assert f"```yaml\n{LIVE}```\n" in (ROOT / "docs" / "run.md").read_text()
 
 
 def test_a_start_from_a_file_runs(streamad, flow, tmp_path):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,10 @@ _PLAIN = (
     f'username="admin" password="{ADMIN}" user_admin="{ADMIN}" user_app="{PASSWORD}";'
 )
 _SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+_OAUTH = (
+    "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required "
+    'unsecuredLoginStringClaim_sub="admin";'
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ def secured_broker(folder: Path) -> tuple[RealKafka, Certificates]:
     certificates = Certificates.make(folder / "certificates")
     settings: dict[str, str] = {
         "sasl.mechanism.inter.broker.protocol": "PLAIN",
-        "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
+        "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512,OAUTHBEARER",
         "ssl.keystore.type": "PEM",
         "ssl.keystore.location": certificates.path("server.pem"),
         "ssl.truststore.type": "PEM",
@@ -82,6 +89,7 @@ def secured_broker(folder: Path) -> tuple[RealKafka, Certificates]:
     for listener in ("sasl_ssl", "inside"):
         settings[f"listener.name.{listener}.plain.sasl.jaas.config"] = _PLAIN
         settings[f"listener.name.{listener}.scram-sha-512.sasl.jaas.config"] = _SCRAM
+        settings[f"listener.name.{listener}.oauthbearer.sasl.jaas.config"] = _OAUTH
     broker = RealKafka(
         folder / "broker",
         listeners={"SASL_SSL": "SASL_SSL", "MTLS": "SSL", "INSIDE": "SASL_PLAINTEXT"},
@@ -97,6 +105,14 @@ def secured_broker(folder: Path) -> tuple[RealKafka, Certificates]:
         },
     )
     return broker, certificates
+
+
+def unsigned_token(user: str, lives_s: float = 3600.0) -> str:
+    """A token without a signature, which a broker takes that was told of no issuer of tokens."""
+    now = time.time()
+    parts = {"alg": "none"}, {"sub": user, "iat": now - 60.0, "exp": now + lives_s}
+    written = (base64.urlsafe_b64encode(json.dumps(part).encode()) for part in parts)
+    return ".".join([*(part.decode().rstrip("=") for part in written), ""])
 
 
 def allow(broker: RealKafka, user: str, what: str, name: str, *operations: str) -> None:

@@ -40,15 +40,15 @@ def make_pipeline(_partition="p", detector=None):
     return pipeline
 
 
-def batches(partitions=("p", "q"), first=0):
-    """Batches of 50 rows of two series a partition, with spikes; offsets from ``first``."""
+def batches(partitions=("p", "q"), first=0, size=50):
+    """Batches of some rows of two series a partition, with spikes; offsets from ``first``."""
     found = []
     for number, partition in enumerate(partitions):
         stream = Recipe(number + 3, ("sine", "noise"), 1, ROWS, spikes=8).stream()
         schema = Schema(channel_names(1), [series_name(0), series_name(1)])
         found += [
             make_batch(schema, stream.take(span), first + span.start, partition)
-            for span in pieces(ROWS, 50)
+            for span in pieces(ROWS, size)
         ]
     return found
 

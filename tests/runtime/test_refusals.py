@@ -98,6 +98,31 @@ def test_a_sink_that_refuses_for_more_than_a_minute_is_not_ready(live):
     assert [why for why in told if why.startswith("p waits for a sink for")]
 
 
+class Buffering(ListSink):
+    """Takes rows always, as one does that stores them with the flush, which fails until a time."""
+
+    def __init__(self, end):
+        super().__init__()
+        self.end, self.clock = end, lambda: 0.0
+
+    def flush(self, partition, next_offset):
+        if self.clock() < self.end:
+            raise Disconnected("nobody listens")
+        return super().flush(partition, next_offset)
+
+
+@pytest.mark.parametrize(("end", "ready"), [(1e9, False), (70.0, True)])
+def test_a_sink_that_takes_rows_but_cannot_store_them_is_not_ready(live, end, ready):
+    sink = Buffering(end)
+    run = live(source=LiveSource(batches(("p",), size=4)), sinks=[sink], polls=130)
+    sink.clock = run.clock
+    run.engine._drain = lambda: None
+    run.run()
+    assert run.clock() > 100
+    told = [why for why in run.telemetry.not_ready() if why.startswith("Buffering refuses for")]
+    assert bool(told) is not ready
+
+
 def test_a_sink_that_cannot_flush_puts_the_checkpoint_off(live, state, calm):
     class Deaf(ListSink):
         def flush(self, partition, next_offset):

@@ -40,7 +40,8 @@ class _Reason:
 _REASONS = (
     _Reason(
         "SaslAuthenticationFailed|Authentication failed",
-        "it refused user name or password; check security.username and the password",
+        "it refused the credentials; check security.username and the password, or the token in "
+        "security.token_file",
     ),
     _Reason(
         "UnsupportedSaslMechanism|SaslHandshake failed",

@@ -51,7 +51,8 @@ _RIGHTS = {
 }
 _HINTS: dict[type[Exception], str] = _RIGHTS | {
     kafka_errors.SaslAuthenticationFailedError: (
-        "the broker refused user name or password: check security.username and the password"
+        "the broker refused the credentials: check security.username and the password, or the "
+        "token in security.token_file"
     ),
     kafka_errors.UnsupportedSaslMechanismError: (
         "the broker does not offer this SASL mechanism: check security.mechanism"
@@ -83,7 +84,8 @@ _HINTS: dict[type[Exception], str] = _RIGHTS | {
     kafka_errors.CorruptRecordError: "a record is damaged (its checksum is wrong)",
     kafka_errors.LogTruncationError: (
         "the log is shorter than before: records that were read are gone (an unclean leader "
-        "election, or the topic was made again); start from an empty state folder"
+        "election, or the topic was made again); move the snapshots away and set state.on_lost: "
+        "rebuild"
     ),
 }
 

@@ -305,8 +305,8 @@ class Member:
             if topic.id and now is not None and now != topic.id:
                 raise Refused(
                     f"the topic {topic.name!r} was deleted and made again while it was read (its "
-                    f"id is {now}, it was {topic.id}): its offsets mean other records now; start "
-                    "from an empty state folder"
+                    f"id is {now}, it was {topic.id}): its offsets mean other records now; "
+                    "move the snapshots away and set state.on_lost: rebuild"
                 )
 
     def _lag(self, partition: TopicPartition) -> int | None:

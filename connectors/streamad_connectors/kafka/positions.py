@@ -171,7 +171,8 @@ def _compare(
     if wish > end:
         raise Refused(
             f"partition {name}: the log ends at offset {end}, but the state has read up to {wish}: "
-            "the log was cut or the topic was made again; start from an empty state folder"
+            "the log was cut or the topic was made again; move its snapshots away and "
+            "set state.on_lost: rebuild"
         )
     if wish >= first:
         return Place(wish)

@@ -144,6 +144,7 @@ def _sasl(security: Security) -> dict[str, Any]:
     if mechanism == "OAUTHBEARER":
         if security.token_file is None:
             raise ConfigError("security: the mechanism OAUTHBEARER needs a token_file")
+        _read("token_file", security.token_file)
         from streamad_connectors.kafka.token import FileToken
 
         return {

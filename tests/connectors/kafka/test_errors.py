@@ -62,7 +62,7 @@ def test_missing_rights_are_never_waited_out_as_a_broker_that_is_away(kind):
         ("FencedInstanceIdError", "instance_id"),
         ("InvalidSessionTimeoutError", "session_timeout"),
         ("InconsistentGroupProtocolError", "assignor"),
-        ("LogTruncationError", "empty state folder"),
+        ("LogTruncationError", "rebuild"),
     ],
 )
 def test_the_usual_ones_say_what_to_do(kind, words):

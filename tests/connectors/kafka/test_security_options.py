@@ -59,6 +59,10 @@ def test_no_secret_shows_itself():
         ({"protocol": "SASL_SSL"}, "needs a mechanism"),
         ({"protocol": "SASL_SSL", "mechanism": "PLAIN"}, "needs a username"),
         ({"protocol": "SASL_SSL", "mechanism": "OAUTHBEARER"}, "needs a token_file"),
+        (
+            {"protocol": "SASL_SSL", "mechanism": "OAUTHBEARER", "token_file": "/nowhere"},
+            "token_file /nowhere cannot be read",
+        ),
         ({"protocol": "SASL_PLAINTEXT", **SCRAM}, "in the clear"),
         ({"protocol": "PLAINTEXT", **SCRAM}, "of no use"),
         ({"protocol": "PLAINTEXT", "ca_file": "ca.crt"}, "of no use"),

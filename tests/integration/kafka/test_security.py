@@ -9,7 +9,7 @@ import time
 import pytest
 from reference.kafka_fixtures import require_kafka
 from reference.kafka_rows import FORMAT, Reader, records
-from reference.kafka_security import PASSWORD, allow, forbid, secured_broker
+from reference.kafka_security import PASSWORD, allow, forbid, secured_broker, unsigned_token
 from streamad_connectors.kafka.security import Security
 from streamad_connectors.kafka.source import KafkaSource
 
@@ -125,6 +125,34 @@ def test_a_certificate_opens(enter, secured):
     _, made = secured
     own = {"cert_file": made.path("client.crt"), "key_file": made.path("client.key")}
     reads(enter("MTLS", protocol="SSL", **NO_USER, **own))
+
+
+@pytest.fixture
+def with_token(tmp_path):
+    """The options for a token in a file."""
+    path = tmp_path / "token"
+
+    def make(token):
+        path.write_text(f"{token}\n")
+        return NO_USER | {"mechanism": "OAUTHBEARER", "token_file": str(path)}
+
+    return make
+
+
+@pytest.mark.parametrize("client", ["kafka-python", "confluent"])
+def test_a_token_from_a_file_opens(enter, with_token, client):
+    if client == "confluent":
+        pytest.importorskip("confluent_kafka")
+    reads(enter(options={"client": client}, **with_token(unsigned_token("app"))))
+
+
+@pytest.mark.parametrize("client", ["kafka-python", "confluent"])
+def test_a_token_that_has_run_out_is_named(enter, with_token, client):
+    if client == "confluent":
+        pytest.importorskip("confluent_kafka")
+    old = with_token(unsigned_token("app", lives_s=-40.0))
+    said = refusal(lambda: enter(options={"client": client}, **old))
+    assert "token" in said
 
 
 def test_a_wrong_password_is_named(enter):
