@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from streamad.core.errors import Backpressure, Disconnected, StateError
+from streamad.core.errors import Backpressure, ConnectorError, Disconnected, StateError
 from streamad.core.protocols import CommitResult, Source, StateStore
 from streamad.runtime.checkpoints import crash_point
 from streamad.runtime.outputs import Outputs
@@ -17,6 +17,9 @@ from streamad.runtime.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
+LONGEST_REFUSAL_S = 5.0
+"""After a sink has refused one partition, the others are tried up to here; it comes last then."""
+
 
 class Checkpointer:
     """Makes state and position of partitions durable, together.
@@ -26,7 +29,7 @@ class Checkpointer:
     1. flush sinks and dead letters; 2. write and rename the snapshot of each partition; 3. commit
     offsets, which is a hint, unless a sink commits them with its output; 4. delete old snapshots,
     but not before such a sink has committed. A partition whose output waits is left out: its state
-    is ahead of what was delivered.
+    is ahead of what was delivered. One that is refused holds up no other.
 
     Attributes
     ----------
@@ -52,6 +55,7 @@ class Checkpointer:
         self._clock = clock
         self._spans = spans
         self._failed = 0
+        self._refused: set[str] = set()
         self.committed = True
 
     def attempt(self, partitions: Iterable[Partition], deadline: float | None = None) -> bool:
@@ -105,16 +109,25 @@ class Checkpointer:
     def _save(self, held: list[Partition], deadline: float | None) -> bool:
         started = self._clock()
         complete, n_bytes, saved = True, 0, []
+        refused: ConnectorError | None = None
         try:
-            for part in held:
+            for part in sorted(held, key=lambda part: part.name in self._refused):
                 if not part.dirty or (self._settings.endless and part.begin_offset is None):
                     continue
+                self._telemetry.tick()
                 late = deadline is not None and self._clock() >= deadline
-                if late or self._outputs.waits(part.name):
+                stuck = refused is not None and self._clock() - started > LONGEST_REFUSAL_S
+                if late or stuck or self._outputs.waits(part.name):
                     complete = False
                     continue
-                n_bytes += self._save_one(part)
-                saved.append(part)
+                try:
+                    n_bytes += self._save_one(part)
+                except (Backpressure, Disconnected) as error:
+                    refused, complete = refused or error, False
+                    self._refused.add(part.name)
+                else:
+                    self._refused.discard(part.name)
+                    saved.append(part)
         except Exception:
             self._telemetry.checkpoints["failed"] += 1
             raise
@@ -124,6 +137,9 @@ class Checkpointer:
             for part in saved:
                 self._store.prune(part.name, self._settings.keep)
             crash_point("after_prune")
+        if refused is not None:
+            self._telemetry.checkpoints["failed"] += 1
+            raise refused
         if saved:
             self._telemetry.saved(self._clock() - started, n_bytes)
         self._failed = 0

@@ -53,6 +53,7 @@ T = TypeVar("T")
 
 RECONNECT_S = 1.0
 LONGEST_NAP_S = 0.5
+LONGEST_CARE_S = 5.0
 LOG_EVERY_S = 10.0
 
 
@@ -157,14 +158,15 @@ class Engine:
             self._outputs.bind(self._source)
             while not self._stop.is_set() and not finished:
                 with self._step("batch"):
-                    finished = self._turn()
-                    if not finished and self._clock() - last >= self._settings.checkpoint_every_s:
+                    ended = self._turn()
+                    if not ended and self._clock() - last >= self._settings.checkpoint_every_s:
                         self._checkpointer.attempt(self._held.values())
                         last = self._clock()
-            with self._step("finish" if finished else "drain"):
-                if finished:
-                    self._finish()
-                else:
+                if ended:
+                    with self._step("finish"):
+                        finished = self._finish()
+            if not finished:
+                with self._step("drain"):
                     self._drain()
             self._in_flight.end_all()
         except StreamadError:
@@ -190,10 +192,10 @@ class Engine:
         refused = self._source.rejects()
         moved = self._follow(self._reached(self._source.events))
         begins = _begins(batches, refused)
-        for batch in (piece for whole in batches for piece in self._in_flight.pieces(whole)):
-            if batch.partition in self._held and batch.partition not in moved:
-                self._process(batch, begins.get(batch.partition, batch.next_offset), moved)
-        self._keep_rejects([reject for reject in refused if reject.partition not in moved])
+        left: dict[str, int] = {}
+        for batch in batches:
+            self._take(batch, begins.get(batch.partition, batch.next_offset), moved, left)
+        self._keep_rejects([reject for reject in refused if _is_behind(reject, moved, left)])
         self._deliver()
         waits = self._outputs.retry_in_s()
         self._watch.look(self._held, held_back=waits is not None)
@@ -236,7 +238,9 @@ class Engine:
             elif isinstance(event, DataGap):
                 self._report_gap(event)
             elif isinstance(event, Settled):
-                self._keep_order([name for name in event.partitions if name in self._held])
+                names = [name for name in event.partitions if name in self._held]
+                if not self._keep_order(names):
+                    moved.update(names)
             else:
                 revoked = isinstance(event, Revoked)
                 self._count_rebalance("revoke" if revoked else "lost", event.partitions)
@@ -256,11 +260,11 @@ class Engine:
             self._paused.discard(name)
             self._source.resume([name])
         held = Partition(name, self._make_pipeline(name))
-        checkpoint, lost = self._restorer.load(name)
+        checkpoint, lost = self._insist(name, lambda: self._restorer.load(name))
         if checkpoint is None:
             found = {} if lost is None else self._outputs.found(name)
             self._open_outputs(name, found.get("sinks"), found.get("dead_letter"))
-            held.begin_offset = self._restorer.begin(name, lost)
+            held.begin_offset = self._insist(name, lambda: self._restorer.begin(name, lost))
             held.next_offset = held.begin_offset or 0
         else:
             self._restorer.recall(checkpoint)
@@ -288,10 +292,13 @@ class Engine:
         positions: Sequence[Mapping[str, Any] | None] | None,
         dead_letter: Mapping[str, Any] | None,
     ) -> None:
-        """Open sinks and dead letters; one that is away for now is waited for, unless we stop."""
+        self._insist(name, lambda: self._outputs.open(name, positions, dead_letter))
+
+    def _insist(self, name: str, ask: Callable[[], T]) -> T:
+        """What is answered when a partition begins; who is away is waited for, unless we stop."""
         while True:
             try:
-                self._outputs.open(name, positions, dead_letter)
+                return ask()
             except (Backpressure, Disconnected) as error:
                 if self._settings.fail_fast or not self._settings.endless:
                     raise
@@ -305,8 +312,6 @@ class Engine:
                     self._told_at = self._clock()
                     log.warning("partition %s cannot begin: %s; trying again", name, error)
                 self._sleep(LONGEST_NAP_S)
-            else:
-                return
 
     def _forget(self, name: str) -> None:
         """Drop state and output of a partition; what was flushed stays."""
@@ -317,19 +322,30 @@ class Engine:
     def _give_back(self, names: Sequence[str]) -> None:
         """Checkpoint within the time that there is; the next owner replays what is left out."""
         deadline = self._clock() + self._settings.revoke_timeout_s
-        self._wait_for_sinks(names, deadline)
         held = [self._held[name] for name in names]
+        if any(self._outputs.waits(name) for name in names):
+            self._checkpointer.attempt(held, deadline)
+            self._wait_for_sinks(names, deadline)
         if not self._checkpointer.attempt(held, deadline):
             left = [part.name for part in held if part.dirty] or list(names)
             self.telemetry.checkpoints["skipped"] += 1
             log.warning("given back without a checkpoint: %s; their next owner replays", left)
 
-    def _keep_order(self, names: Sequence[str]) -> None:
-        """The source has decided what comes next: keep that before the first row of it."""
+    def _keep_order(self, names: Sequence[str]) -> bool:
+        """The source has decided what comes next: keep that before the first row of it.
+
+        False if that could not be done before a stop: what comes is not to be read.
+        """
         held = [self._held[name] for name in names]
         for part in held:
             part.dirty = True
-        self._checkpointer.attempt(held)
+        while not self._checkpointer.attempt(held):
+            if self._stop.is_set():
+                return False
+            self.telemetry.tick()
+            self._deliver()
+            self._sleep(LONGEST_NAP_S)
+        return True
 
     def _report_gap(self, gap: DataGap) -> None:
         self.telemetry.gaps += 1
@@ -346,12 +362,32 @@ class Engine:
             held.next_offset = max(held.next_offset, gap.to_offset)
             self._hand_out(held, gap_output(gap, held.pipeline))
 
+    def _take(self, whole: Batch, begins_at: int, moved: set[str], left: dict[str, int]) -> None:
+        """Process a batch that is still ours; one that is taken record by record in portions.
+
+        What is left of it is read again, from the offset in ``left``: so other partitions, signals
+        and the group have their turn.
+        """
+        name = whole.partition
+        started = self._clock()
+        for n_taken, batch in enumerate(self._in_flight.pieces(whole)):
+            if name not in self._held or name in moved:
+                return
+            enough = self._stop.is_set() or self._clock() - started > LONGEST_CARE_S
+            if enough and n_taken:
+                moved.add(name)
+                left[name] = self._held[name].next_offset
+                self._source.seek(name, left[name])
+                return
+            self._process(batch, begins_at, moved)
+
     def _process(self, batch: Batch, begins_at: int, moved: set[str]) -> None:
         held = self._held[batch.partition]
         if held.finished:
             return
-        if self._began(held, begins_at) and self._settings.endless:
-            self._checkpointer.attempt([held])
+        if not self._anchored(held, begins_at):
+            moved.add(held.name)
+            return
         if len(batch) == 0:
             held.next_offset = max(held.next_offset, batch.next_offset)
             held.dirty = True
@@ -384,12 +420,20 @@ class Engine:
             self._on_output(batch, out)
         self._tell_progress()
 
-    def _began(self, held: Partition, offset: int) -> bool:
-        """Remember where a partition without a snapshot begins; True the first time."""
-        if held.begin_offset is not None:
-            return False
-        held.begin_offset = held.next_offset = offset
-        return True
+    def _anchored(self, held: Partition, offset: int) -> bool:
+        """Save where a partition begins before its first row, for a crash must not move that.
+
+        False if it cannot be done now: the partition is read from there once more.
+        """
+        if held.begin_offset is None:
+            held.begin_offset = held.next_offset = offset
+        if held.has_snapshot or self._store is None or not self._settings.endless:
+            return True
+        self._checkpointer.attempt([held])
+        if not held.has_snapshot:
+            self._source.seek(held.name, held.next_offset)
+            self._sleep(LONGEST_NAP_S)
+        return held.has_snapshot
 
     def _go_back(self, held: Partition, error: DetectorError) -> None:
         """Replay from the newest snapshot, looking for the rows on which the detector raises."""
@@ -399,7 +443,8 @@ class Engine:
         self._careful.setdefault(held.name, set()).add(error.detector)
         if not self._assign(held.name) and held.begin_offset is not None:
             self._source.seek(held.name, held.begin_offset)
-            self._began(self._held[held.name], held.begin_offset)
+            again = self._held[held.name]
+            again.begin_offset = again.next_offset = held.begin_offset
 
     def _hand_out(self, held: Partition, out: Output) -> None:
         """Count an output and give it to the sinks; pause its partition if they refuse."""
@@ -421,12 +466,14 @@ class Engine:
             by_partition.setdefault(reject.partition, []).append(reject)
         for name, refused in by_partition.items():
             held = self._held.get(name)
-            if held is not None:
-                known = [r.offset for r in refused if r.offset is not None]
-                if known:
-                    self._began(held, min(known))
-                    held.next_offset = max(held.next_offset, max(known) + 1)
-                self._hand_out(held, Output(rejects=refused))
+            if held is None:
+                continue
+            known = [r.offset for r in refused if r.offset is not None]
+            if known:
+                if not self._anchored(held, min(known)):
+                    continue
+                held.next_offset = max(held.next_offset, max(known) + 1)
+            self._hand_out(held, Output(rejects=refused))
 
     def _deliver(self) -> None:
         """Offer what waits to the sinks again; partitions of which nothing waits are polled."""
@@ -444,34 +491,45 @@ class Engine:
                 return True
             if self._clock() >= deadline:
                 return False
-            self._sleep(min(self._outputs.retry_in_s() or 0.0, LONGEST_NAP_S))
+            self.telemetry.tick()
+            self._sleep(min(self._outputs.retry_in_s(left) or 0.0, LONGEST_NAP_S))
 
-    def _finish(self) -> None:
+    def _finish(self) -> bool:
         """The source has ended: checkpoint, release what waits, checkpoint, complete the output.
 
-        Sinks that are away are waited for. A crash between the two checkpoints repeats the release;
-        one after the second repeats only the completion, which every sink can do twice.
+        Sinks that are away are waited for. False if we were told to stop before that, or went back
+        and have rows to read again. A crash between the two checkpoints repeats the release; one
+        after the second repeats only the completion, which every sink can do twice.
         """
-        self._checkpointer.attempt(self._held.values())
-        for name in list(self._held):
-            if not self._held[name].finished:
-                self._hand_out(self._held[name], self._released(name))
-                self._held[name].finished = True
-        self._wait_for_sinks(list(self._held), float("inf"))
+        if not self._settle():
+            return False
+        for held in list(self._held.values()):
+            if not held.finished:
+                try:
+                    released = held.pipeline.finish()
+                except DetectorError as error:
+                    self._go_back(held, error)
+                    return False
+                self._hand_out(held, released)
+                held.finished = True
         crash_point("after_finish")
-        while not self._saved_all():
-            self._sleep(LONGEST_NAP_S)
+        if not self._settle():
+            return False
         for name in self._held:
             self._outputs.finish(name)
         self._tell_progress()
+        return True
 
-    def _released(self, name: str) -> Output:
-        """What a partition holds back at its end, found carefully if a detector raises."""
+    def _settle(self) -> bool:
+        """Hand everything over and save it; False if we are told to stop meanwhile."""
         while True:
-            try:
-                return self._held[name].pipeline.finish()
-            except DetectorError as error:
-                self._go_back(self._held[name], error)
+            self.telemetry.tick()
+            self._deliver()
+            if self._saved_all():
+                return True
+            if self._stop.is_set():
+                return False
+            self._sleep(LONGEST_NAP_S)
 
     def _drain(self) -> None:
         """Hand everything over and checkpoint, within the time that there is."""
@@ -479,8 +537,8 @@ class Engine:
         deadline = self._clock() + self._settings.drain_timeout_s
         while True:
             self.telemetry.tick()
-            delivered = self._wait_for_sinks(list(self._held), deadline)
-            if delivered and self._saved_all():
+            self._deliver()
+            if self._saved_all():
                 return
             if self._clock() >= deadline:
                 why = f" ({self._outputs.outage})" if self._outputs.outage else ""
@@ -547,6 +605,14 @@ class Engine:
             dict(self._resumed_at),
             self._checkpointer.committed,
         )
+
+
+def _is_behind(reject: Reject, moved: set[str], left: Mapping[str, int]) -> bool:
+    """False for what is read again: of a partition that was left, what is not before that."""
+    at = left.get(reject.partition)
+    if at is None or reject.offset is None:
+        return reject.partition not in moved
+    return reject.offset < at
 
 
 def _begins(batches: Iterable[Batch], refused: Iterable[Reject]) -> Mapping[str, int]:

@@ -119,7 +119,7 @@ class InFlight:
                 if mark.skip:
                     self._write(name, _Mark(skip=mark.skip))
                 else:
-                    self._path(name).unlink(missing_ok=True)
+                    self._remove(name)
 
     def end_all(self) -> None:
         """The process ends by itself."""
@@ -193,6 +193,13 @@ class InFlight:
             os.replace(fresh, path)
         except OSError as error:
             log.warning("partition %s: %s cannot be written: %s", name, path, error.strerror)
+
+    def _remove(self, name: str) -> None:
+        path = self._path(name)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("partition %s: %s cannot be deleted: %s", name, path, error.strerror)
 
 
 def crash_reject(batch: Batch) -> Reject:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from streamad.core.errors import Backpressure, ConfigError, ConnectorError, Disconnected
 from streamad.core.protocols import CommitResult, DeadLetter, Sink, Source
@@ -16,6 +16,7 @@ from streamad.runtime.health import Telemetry
 from streamad.runtime.measures import SinkHealth, Stage
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 30.0
@@ -151,9 +152,10 @@ class Outputs:
         queue = self._queues.get(name)
         return queue is not None and bool(queue.waiting)
 
-    def retry_in_s(self) -> float | None:
-        """Seconds to the next attempt; None if nothing waits."""
-        waiting = [queue.retry_at for queue in self._queues.values() if queue.waiting]
+    def retry_in_s(self, names: Iterable[str] | None = None) -> float | None:
+        """Seconds to the next attempt of these partitions, or of all; None if nothing waits."""
+        queues = [self._queues[name] for name in self._queues if names is None or name in names]
+        waiting = [queue.retry_at for queue in queues if queue.waiting]
         return max(0.0, min(waiting) - self._clock()) if waiting else None
 
     def flush(self, name: str, next_offset: int) -> dict[str, Any]:
@@ -169,7 +171,7 @@ class Outputs:
             with _Attempt(self._telemetry, health, Stage.FLUSHED):
                 positions.append(dict(sink.flush(name, next_offset)))
         with _Attempt(self._telemetry, self._telemetry.dead_letter, Stage.FLUSHED):
-            kept = dict(self._dead_letter.flush(name))
+            kept = dict(self._letters(lambda: self._dead_letter.flush(name)))
         return {"sinks": positions, "dead_letter": kept}
 
     def drop(self, name: str) -> None:
@@ -203,12 +205,17 @@ class Outputs:
         if out.rejects:
             letters = self._telemetry.dead_letter
             with _Attempt(self._telemetry, letters, Stage.WRITTEN, len(out.rejects)):
-                try:
-                    self._dead_letter.write(name, out.rejects)
-                except (Backpressure, Disconnected):
-                    raise
-                except ConnectorError as error:
-                    raise Disconnected(str(error)) from error
+                self._letters(lambda: self._dead_letter.write(name, out.rejects))
+
+    @staticmethod
+    def _letters(ask: Callable[[], T]) -> T:
+        """What the dead letters answer; whatever is wrong with them is waited for."""
+        try:
+            return ask()
+        except (Backpressure, Disconnected):
+            raise
+        except ConnectorError as error:
+            raise Disconnected(str(error)) from error
 
     def _put_off(self, name: str, queue: _Queue, error: ConnectorError, wait_s: float) -> None:
         now = self._clock()

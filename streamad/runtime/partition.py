@@ -44,6 +44,11 @@ class Partition:
     saved_offset: int | None = None
     begin_offset: int | None = None
 
+    @property
+    def has_snapshot(self) -> bool:
+        """True once it has been saved, or if it came from a snapshot."""
+        return self.saved_offset is not None
+
     def restore(self, checkpoint: Checkpoint, identity: Mapping[str, Any]) -> None:
         """Go on from a checkpoint.
 

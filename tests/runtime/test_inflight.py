@@ -6,14 +6,15 @@ import json
 
 import numpy as np
 import pytest
-from reference.live import ROWS, batches, make_pipeline, table
+from reference.live import ROWS, assert_same, batches, make_pipeline, table
 
-from streamad.core.data import Batch
+from streamad.core.data import Batch, Reject
 from streamad.runtime.inflight import CAREFUL_AFTER, PROOFS, InFlight
 from streamad.testing.fakes import LiveSource
 
 DEADLY = 1e6
 AT = 137
+SUSPECT = json.dumps({"owner": "gone", "deaths": CAREFUL_AFTER, "reach": 200})
 
 
 class Death(BaseException):
@@ -98,8 +99,8 @@ def until_it_lives(start, rows, **options):
     raise AssertionError("it never gets past the record")
 
 
-def marks(start):
-    return sorted(path.name for path in start.folder.glob("*.running"))
+def marks(folder):
+    return sorted(path.name for path in folder.glob("*.running"))
 
 
 def test_it_gets_past_the_record_and_all_else_is_as_without_it(start, live, state, tmp_path):
@@ -140,7 +141,7 @@ def test_two_records_are_both_found(start):
 
 def test_a_process_that_ends_by_itself_leaves_no_mark(start):
     assert start(batches()) is not None
-    assert marks(start) == []
+    assert marks(start.folder) == []
 
 
 def test_a_process_that_is_killed_while_it_waits_blames_nobody(start, monkeypatch):
@@ -150,10 +151,66 @@ def test_a_process_that_is_killed_while_it_waits_blames_nobody(start, monkeypatc
         killed.setattr(InFlight, "end_all", lambda _: None)
         for _ in range(12):
             assert start(half, polls=3) is not None
-    assert marks(start) == ["p.running", "q.running"]
+    assert marks(start.folder) == ["p.running", "q.running"]
     run = start(batches())
     assert (run.telemetry.rejects, run.telemetry.rows) == ({}, ROWS)
-    assert marks(start) == []
+    assert marks(start.folder) == []
+
+
+class SomeBad(LiveSource):
+    """Refuses some records of p besides."""
+
+    places = (20, 47, 120, 121, 199, 333)
+
+    def rejects(self):
+        return self.bad
+
+    def poll(self, timeout_s, max_rows):
+        found = super().poll(timeout_s, max_rows)
+        read = [range(b.offset(0), b.next_offset) for b in found if b.partition == "p"]
+        self.bad = [Reject("p", at, "time", "?", {}) for at in self.places for r in read if at in r]
+        return found
+
+
+def test_taken_record_by_record_others_have_their_turn(live, state, calm, tmp_path):
+    store = state()
+    (store.folder / "p.running").write_text(
+        json.dumps({"owner": "gone", "deaths": 3, "reach": 200})
+    )
+
+    def slow(_partition):
+        pipeline = make_pipeline()
+        process = pipeline.process
+
+        def process_slowly(batch):
+            run.clock.advance(1.0)
+            return process(batch)
+
+        pipeline.process = process_slowly
+        return pipeline
+
+    run = live(
+        source=SomeBad(batches()), store=store, in_flight=InFlight(store.folder),
+        make_pipeline=slow, polls=80,
+    )  # fmt: skip
+    run.run()
+    assert_same(calm, run.sink)
+    assert len([call for call in run.source.calls if call[:2] == ("seek", "p")]) > 20
+    kept = [json.loads(line) for line in (tmp_path / "rejects-p.jsonl").read_text().splitlines()]
+    assert tuple(line["offset"] for line in kept) == SomeBad.places
+    assert marks(store.folder) == []
+
+
+def test_a_stop_while_records_are_taken_one_by_one_is_no_death(live, state):
+    store = state()
+    (store.folder / "p.running").write_text(
+        json.dumps({"owner": "gone", "deaths": 3, "reach": 200})
+    )
+    run = live(source=LiveSource(batches()), store=store, in_flight=InFlight(store.folder), polls=1)
+    run.run()
+    assert 0 < run.telemetry.rows < 60
+    assert store.load("p").next_offset == 1
+    assert marks(store.folder) == []
 
 
 def test_a_mark_of_another_position_counts_nothing(tmp_path):
