@@ -219,9 +219,7 @@ class Engine:
             if self._settings.fail_fast and not self._resumed_at:
                 raise
             self.telemetry.source_failed()
-            if self._clock() - self._told_at >= LOG_EVERY_S:
-                self._told_at = self._clock()
-                log.warning("%s; trying again", error)
+            self._warn("%s; trying again", error)
             self._stop.wait(RECONNECT_S)
             return []
 
@@ -308,9 +306,7 @@ class Engine:
                         "lost, the next run begins there"
                     ) from error
                 self.telemetry.tick()
-                if self._clock() - self._told_at >= LOG_EVERY_S:
-                    self._told_at = self._clock()
-                    log.warning("partition %s cannot begin: %s; trying again", name, error)
+                self._warn("partition %s cannot begin: %s; trying again", name, error)
                 self._sleep(LONGEST_NAP_S)
 
     def _forget(self, name: str) -> None:
@@ -553,7 +549,7 @@ class Engine:
         try:
             return self._checkpointer.save(self._held.values())
         except (Backpressure, Disconnected) as error:
-            log.warning("%s; trying again", error)
+            self._warn("%s; trying again", error)
             return False
 
     def _stay(self) -> None:
@@ -566,6 +562,12 @@ class Engine:
         self._follow(lost)
         if lost:
             log.warning("no longer ours while it stops: the next owner replays what is left")
+
+    def _warn(self, text: str, *about: object) -> None:
+        """Tell of what lasts, now and then."""
+        if self._clock() - self._told_at >= LOG_EVERY_S:
+            self._told_at = self._clock()
+            log.warning(text, *about)
 
     def _count_rebalance(self, event: str, names: Sequence[str]) -> None:
         self.telemetry.rebalances[event] += len(names)
