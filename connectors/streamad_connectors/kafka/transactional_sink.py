@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Protocol
@@ -88,10 +89,18 @@ class KafkaTransactionalSink:
       offsets, in place of the source's commit;
     - it prunes snapshots after a commit that answered OK, never else.
 
+    A commit takes along what was flushed up to its offset and nothing beyond: after a flush another
+    sink may refuse, or the snapshot fail, and then the rows behind the older one come again.
+
     REBALANCING is no error: what was flushed waits for the next commit, or for ``drop``, which has
     to follow when the partition is lost.
 
-    A commit whose answer got lost is looked up before the next one, so nothing is sent twice.
+    A commit whose answer got lost is looked up before the next one, so nothing is sent twice: every
+    commit leaves a mark of its own in the metadata of the offsets, as the offset may be that of the
+    commit before. That happens to the notice that a state was lost (``on_lost: fresh``). If the
+    process dies between the first snapshot and its commit, that notice alone does not come again,
+    as the snapshot has the offset that is committed; the dead letters have it.
+
     Thread rule: one thread at a time.
     """
 
@@ -128,8 +137,9 @@ class KafkaTransactionalSink:
         self._source: Grouped | None = None
         self._transactions: Any = None
         self._staged: dict[str, list[Record]] = {}
-        self._flushed: dict[str, int] = {}
-        self._doubtful: dict[str, tuple[int, int]] = {}
+        self._points: dict[str, list[tuple[int, int]]] = {}
+        self._doubtful: dict[str, int] = {}
+        self._mark = ""
         self._delivered = 0
         self._outage = ""
 
@@ -193,18 +203,25 @@ class KafkaTransactionalSink:
             else:
                 self._staged[partition].append(record)
 
-    def flush(self, partition: str, next_offset: int) -> Mapping[str, Any]:  # noqa: ARG002
-        """Everything so far belongs to the next commit; nothing is sent yet."""
-        self._flushed[partition] = len(self._staged[partition])
+    def flush(self, partition: str, next_offset: int) -> Mapping[str, Any]:
+        """Everything so far belongs to the commit of this offset; nothing is sent yet.
+
+        A flush that adds no records to the one before it is not worth remembering.
+        """
+        points, n = self._points.setdefault(partition, []), len(self._staged[partition])
+        if n > (points[-1][1] if points else 0):
+            if points and points[-1][0] == next_offset:
+                points.pop()
+            points.append((next_offset, n))
         return {}
 
     def commit(self, offsets: Mapping[str, int]) -> CommitResult:
-        """Deliver what was flushed and commit the offsets, both or neither.
+        """Deliver what was flushed up to the offsets and commit these, both or neither.
 
         Parameters
         ----------
         offsets : mapping of str to int
-            Next offsets, those of the snapshots that were just saved.
+            Next offsets, those of the newest snapshots; flushes may be further.
 
         Returns
         -------
@@ -218,10 +235,10 @@ class KafkaTransactionalSink:
         try:
             transactions = self._ready()
             self._resolve_doubt()
-            counts = {p: self._flushed.get(p, 0) for p in offsets}
+            counts = {p: self._flushed(p, offset) for p, offset in offsets.items()}
             records = [r for p, n in counts.items() for r in self._staged[p][:n]]
-            self._doubtful = {p: (offsets[p], n) for p, n in counts.items()}
-            transactions.run(records, offsets, self._bound().group_metadata())
+            self._doubtful, self._mark = counts, f"streamad {secrets.token_hex(8)}"
+            transactions.run(records, offsets, self._bound().group_metadata(), self._mark)
         except StaleMemberError as error:
             log.info("%s; the alerts wait for the next commit", error)
             self._outage = str(error)
@@ -231,7 +248,7 @@ class KafkaTransactionalSink:
             log.warning("%s; the alerts wait for the next commit", error)
             self._outage = str(error)
             return CommitResult.REBALANCING
-        self._settle(self._doubtful)
+        self._settle(offsets)
         self._outage = ""
         return CommitResult.OK
 
@@ -246,7 +263,7 @@ class KafkaTransactionalSink:
     def drop(self, partition: str) -> None:
         """Forget what was not committed."""
         self._staged.pop(partition, None)
-        self._flushed.pop(partition, None)
+        self._points.pop(partition, None)
         self._doubtful.pop(partition, None)
 
     def finish(self, partition: str) -> None:
@@ -276,18 +293,24 @@ class KafkaTransactionalSink:
             )
         return self._transactions
 
+    def _flushed(self, partition: str, offset: int) -> int:
+        """Records that belong to a commit of this offset."""
+        points = self._points.get(partition, ())
+        return max((n for flushed_at, n in points if flushed_at <= offset), default=0)
+
     def _resolve_doubt(self) -> None:
         """Find out whether the commit whose answer got lost was carried out."""
         if not self._doubtful:
             return
-        found = self.committed(self._doubtful)
-        self._settle({p: (o, n) for p, (o, n) in self._doubtful.items() if found[p] == o})
+        group = self._bound().group_metadata().group_id
+        self._settle(self._ready().done(group, self._doubtful, self._mark))
         self._doubtful = {}
 
-    def _settle(self, done: Mapping[str, tuple[int, int]]) -> None:
-        """These partitions were committed: so many of their records are delivered."""
-        for partition, (_, n) in done.items():
+    def _settle(self, partitions: Iterable[str]) -> None:
+        """The last commit was carried out for these: their records in it are delivered."""
+        for partition in partitions:
+            n = self._doubtful.pop(partition)
             del self._staged[partition][:n]
-            self._flushed[partition] = max(0, self._flushed.get(partition, 0) - n)
+            points = self._points.get(partition, ())
+            self._points[partition] = [(at, left - n) for at, left in points if left > n]
             self._delivered += n
-        self._doubtful = {p: held for p, held in self._doubtful.items() if p not in done}

@@ -52,8 +52,7 @@ class Transactions:
     Raises
     ------
     Disconnected
-        No answer in time. Whether a transaction that was being committed is, :meth:`committed`
-        says.
+        No answer in time. Whether a transaction that was being committed is, :meth:`done` says.
     ConnectorError
         Another process uses the transactional id, or something is refused.
 
@@ -77,8 +76,18 @@ class Transactions:
         self._transaction_s = transaction_s
         self._producer: KafkaProducer | None = None
 
-    def run(self, records: Sequence[Record], offsets: Mapping[str, int], group: Any) -> None:
+    def run(
+        self, records: Sequence[Record], offsets: Mapping[str, int], group: Any, mark: str
+    ) -> None:
         """Commit records and offsets together.
+
+        Parameters
+        ----------
+        records : sequence of Record
+        offsets : mapping of str to int
+        group : ConsumerGroupMetadata
+        mark : str
+            Kept by the broker beside the offsets; no other transaction has it.
 
         Raises
         ------
@@ -92,7 +101,7 @@ class Transactions:
         try:
             producer.begin_transaction()
             self._send(producer, records)
-            self._send_offsets(producer, offsets, group)
+            self._send_offsets(producer, offsets, group, mark)
             self._finish(producer, lambda manager: manager.begin_commit())
         except kafka_errors.KafkaError as error:
             self.close()
@@ -106,6 +115,22 @@ class Transactions:
 
     def committed(self, group: str, partitions: Iterable[str]) -> dict[str, int | None]:
         """Offsets of the group, once no transaction on them is open."""
+        found = self._found(group, partitions)
+        return {name: None if at is None else at.offset for name, at in found.items()}
+
+    def done(self, group: str, partitions: Iterable[str], mark: str) -> set[str]:
+        """Those whose offsets were committed last by the transaction with this mark."""
+        found = self._found(group, partitions)
+        return {name for name, at in found.items() if at is not None and at.metadata == mark}
+
+    def close(self) -> None:
+        """Close the connections; an open transaction is left to the next process."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            end_producer(producer)
+
+    def _found(self, group: str, partitions: Iterable[str]) -> dict[str, OffsetAndMetadata | None]:
+        """What the broker keeps of these partitions, once no transaction on them is open."""
         self._connected()
         settings = {
             **self._settings,
@@ -117,19 +142,13 @@ class Transactions:
         wait_ms = round(1000 * (self._timeout_s + self._transaction_s))
         try:
             return {
-                name: consumer.committed(parse_partition(name), timeout_ms=wait_ms)
+                name: consumer.committed(parse_partition(name), metadata=True, timeout_ms=wait_ms)
                 for name in partitions
             }
         except kafka_errors.KafkaError as error:
             raise self._told(error, "asking for the offsets of") from error
         finally:
             consumer.close()
-
-    def close(self) -> None:
-        """Close the connections; an open transaction is left to the next process."""
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            end_producer(producer)
 
     def _connected(self) -> KafkaProducer:
         if self._producer is None:
@@ -165,7 +184,7 @@ class Transactions:
                 raise future.exception
 
     def _send_offsets(
-        self, producer: KafkaProducer, offsets: Mapping[str, int], group: Any
+        self, producer: KafkaProducer, offsets: Mapping[str, int], group: Any, mark: str
     ) -> None:
         """Put the offsets into the transaction; a member that is not up to date aborts it.
 
@@ -173,7 +192,7 @@ class Transactions:
         we may have joined again but do not own their partitions: so that one gets a new producer.
         """
         made: dict[TopicPartition, OffsetAndMetadata] = {
-            parse_partition(name): OffsetAndMetadata(offset, "", -1)
+            parse_partition(name): OffsetAndMetadata(offset, mark, -1)
             for name, offset in offsets.items()
         }
         try:

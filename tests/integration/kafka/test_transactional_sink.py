@@ -163,8 +163,12 @@ def test_a_crash_inside_the_transaction_leaves_nothing_and_frees_readers_at_once
     assert len(world.seen(committed=False)) == 7
 
 
-def test_a_commit_whose_answer_got_lost_is_not_sent_twice(world, monkeypatch):
+@pytest.mark.parametrize("before", [None, 3])
+def test_a_commit_whose_answer_got_lost_is_not_sent_twice(world, monkeypatch, before):
+    """Even where the offset is that of the commit before."""
     sink = world.process()
+    if before is not None:
+        assert world.commit(sink, before) is CommitResult.OK
     world.work(sink, range(3))
     transactions = sink._ready()
     finish, calls = type(transactions)._finish, []
