@@ -100,10 +100,10 @@ class Outputs:
         """Why the last commit has to be repeated; empty = it went through, or no sink commits."""
         return str(getattr(self._committer, "outage", ""))
 
-    def committed(self, name: str) -> int | None:
-        """Offset up to which the output of a partition is visible; None = nothing is."""
-        offset: int | None = self._committer.committed([name])[name]
-        return offset
+    def committed(self, names: Sequence[str]) -> Mapping[str, int | None]:
+        """Offsets up to which the output of partitions is visible; None = nothing is."""
+        found: Mapping[str, int | None] = self._committer.committed(names)
+        return found
 
     def found(self, name: str) -> dict[str, Any]:
         """Positions behind what files hold of a partition without a snapshot, so that it stays."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Literal
 
 from streamad.core.data import Checkpoint
-from streamad.core.errors import StateError, StateLost
+from streamad.core.errors import Disconnected, StateError, StateLost
 from streamad.core.protocols import Source, StateStore
 from streamad.runtime.outputs import Outputs
 
@@ -41,11 +41,13 @@ class Restorer:
         self._outputs = outputs
         self._store = store
         self._on_lost = on_lost
-        self._together: tuple[str, ...] = ()
+        self._due: list[str] = []
+        self._visible: dict[str, int | None] = {}
 
-    def expect(self, names: Sequence[str]) -> None:
-        """These come together: who stops because of one tells of all of them."""
-        self._together = tuple(names)
+    def expect(self, names: Iterable[str]) -> None:
+        """These come together: they are asked for at once, and one that stops tells of the rest."""
+        self._due = list(names)
+        self._visible = {}
 
     def load(self, name: str) -> tuple[Checkpoint | None, StateLost | None]:
         """The newest snapshot whose output is visible, or why there is none of rows that were read.
@@ -56,14 +58,21 @@ class Restorer:
             If that is to stop the run.
         StateError
             If snapshots cannot be used.
+        Disconnected
+            If nobody can tell now what was read or is visible: ask again.
         """
+        found, missed = None, None
         try:
-            return self._find(name), None
+            found = self._find(name)
         except StateLost as lost:
             if self._on_lost == "stop":
                 told = "; ".join([str(lost), *self._others(name)])
                 raise StateLost(f"{told}: {_WAYS_OUT}", lost.read_up_to) from lost
-            return None, lost
+            missed = lost
+        if name in self._due:
+            self._due.remove(name)
+        self._visible.pop(name, None)  # from now on we commit: another load has to ask anew
+        return found, missed
 
     def recall(self, checkpoint: Checkpoint) -> None:
         """Lead a source whose identity grows back to what it was."""
@@ -103,9 +112,9 @@ class Restorer:
         return checkpoint
 
     def _others(self, name: str) -> list[str]:
-        """What else is lost of what came together with this partition."""
+        """What else is lost of what came with this partition, as far as one can tell at once."""
         told = []
-        for other in self._together:
+        for other in self._due:
             if other != name:
                 try:
                     self._find(other)
@@ -113,6 +122,8 @@ class Restorer:
                     told.append(str(lost))
                 except StateError:
                     continue
+                except Disconnected:
+                    break
         return told
 
     def _newest(self, name: str) -> Checkpoint | None:
@@ -121,7 +132,7 @@ class Restorer:
         newest = self._store.load(name)
         if newest is None or not self._outputs.commits:
             return newest
-        committed = self._outputs.committed(name)
+        committed = self._committed(name)
         limit = newest.meta["begin"] if committed is None else committed
         found = self._store.load(name, limit)
         if found is None:
@@ -132,6 +143,13 @@ class Restorer:
                 "rejects anew"
             )
         return found
+
+    def _committed(self, name: str) -> int | None:
+        """Up to where output is visible; one question for all that are not loaded yet."""
+        if name not in self._visible:
+            names = dict.fromkeys((name, *self._due))
+            self._visible.update(self._outputs.committed(tuple(names)))
+        return self._visible[name]
 
     def _refuse_silence(self, name: str) -> None:
         """Rows that were committed left a snapshot: it is gone."""

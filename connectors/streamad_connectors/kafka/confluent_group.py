@@ -226,9 +226,9 @@ class ConfluentGroup:
 
     def committed(self, partition: TopicPartition, timeout_ms: float) -> int | None:
         """Offset that the group has committed; None = nothing yet."""
-        asked = [theirs(partition)]
+        self._keep(1, 0)  # the client calls back in there only, as to renew a token
         with translated():
-            (found,) = self._consumer.committed(asked, timeout_ms / 1000)
+            (found,) = self._consumer.committed([theirs(partition)], timeout_ms / 1000)
         if found.error is not None:
             raise as_kafka_error(found.error)
         return int(found.offset) if found.offset >= 0 else None

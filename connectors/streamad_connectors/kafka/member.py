@@ -115,10 +115,15 @@ class Member:
         return self._owned.take_events()
 
     def committed(self, name: str) -> int | None:
-        """Offset that the group has committed; None = nothing, or no answer."""
+        """Offset that the group has committed; None = nothing.
+
+        No answer is not nothing: who took it for that would skip what was read and is lost.
+        """
+        partition = parse_partition(name)
         wait_ms = round(1000 * self._options.commit_s)
-        offset: int | None = self._patience.attempt(
-            lambda: self._consumer.committed(parse_partition(name), timeout_ms=wait_ms)
+        offset: int | None = self._patience.insist(
+            lambda: self._consumer.committed(partition, timeout_ms=wait_ms),
+            self._options.connect_s,
         )
         return offset
 

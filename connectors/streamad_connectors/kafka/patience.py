@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from kafka import errors as kafka_errors
 
+from streamad.core.errors import Disconnected
 from streamad_connectors.kafka.errors import LOST_RIGHTS, is_passing, said, translate
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,28 @@ class Patience:
         except kafka_errors.KafkaError as error:
             self.bear(error)
             return None
+
+    def insist(self, action: Callable[[], R], within_s: float) -> R:
+        """What the action gives, tried again while it fails in a way that may pass.
+
+        Raises
+        ------
+        Disconnected
+            If it failed for so many seconds; whoever asks again goes on where this ended.
+        ConnectorError, ConfigError
+            If it failed in another way, or for longer than :meth:`bear` allows.
+        """
+        deadline = self._clock() + within_s
+        while True:
+            try:
+                return action()
+            except kafka_errors.KafkaError as error:
+                self.bear(error)
+                if self._clock() >= deadline:
+                    raise Disconnected(
+                        f"{self._doing}: no answer within {within_s:g} s ({said(error)}); the "
+                        "broker may be back later"
+                    ) from error
 
     def bear(self, error: Exception) -> None:
         """Wait a moment, or raise.

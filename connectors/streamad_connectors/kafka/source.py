@@ -62,11 +62,11 @@ class KafkaSource:
     metadata_age : str
         How old the picture of topics and partitions may become.
     connect_timeout : str
-        At the start: how long to wait for the broker.
+        At the start, and for the offset of a partition that comes: how long to wait for the broker.
     auth_timeout : str
         While running: how long to wait for rights that were taken away.
     commit_timeout : str
-        How long a commit, or a question for offsets, may take.
+        How long one commit, or one question for offsets, may take.
 
     Raises
     ------
@@ -222,7 +222,16 @@ class KafkaSource:
         return found
 
     def committed_offset(self, partition: str) -> int | None:
-        """Offset that the group has committed; None = nothing yet, or nobody can tell now."""
+        """Offset that the group has committed; None = nothing yet.
+
+        Raises
+        ------
+        Disconnected
+            If nobody can tell within ``connect_timeout``: ask again. So it is while the coordinator
+            is away, and with ``read_committed`` while a transaction on the offset is open.
+        ConnectorError
+            If the group refuses us.
+        """
         return self._member.committed(partition)
 
     def begin(self, partition: str, *, first: bool = False) -> None:

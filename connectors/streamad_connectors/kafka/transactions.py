@@ -130,7 +130,10 @@ class Transactions:
             end_producer(producer)
 
     def _found(self, group: str, partitions: Iterable[str]) -> dict[str, OffsetAndMetadata | None]:
-        """What the broker keeps of these partitions, once no transaction on them is open."""
+        """What the broker keeps of these partitions, once no transaction on them is open.
+
+        All partitions together are waited for as long as an open transaction may last.
+        """
         self._connected()
         settings = {
             **self._settings,
@@ -139,10 +142,14 @@ class Transactions:
             "isolation_level": "read_committed",
         }
         consumer = connect(KafkaConsumer, settings, self._timeout_s)
-        wait_ms = round(1000 * (self._timeout_s + self._transaction_s))
+        deadline = time.monotonic() + self._timeout_s + self._transaction_s
         try:
             return {
-                name: consumer.committed(parse_partition(name), metadata=True, timeout_ms=wait_ms)
+                name: consumer.committed(
+                    parse_partition(name),
+                    metadata=True,
+                    timeout_ms=round(1000 * max(0.0, deadline - time.monotonic())),
+                )
                 for name in partitions
             }
         except kafka_errors.KafkaError as error:

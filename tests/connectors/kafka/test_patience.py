@@ -9,7 +9,7 @@ pytest.importorskip("kafka")
 from kafka import errors as kafka_errors
 from streamad_connectors.kafka.patience import Patience
 
-from streamad.core.errors import ConnectorError, DecodeError, Disconnected
+from streamad.core.errors import ConnectorError, DecodeError, Disconnected, Refused
 
 AWAY = kafka_errors.KafkaConnectionError("refused")
 FORBIDDEN = kafka_errors.TopicAuthorizationFailedError({"t"})
@@ -100,6 +100,38 @@ def test_damage_is_an_error_at_once(patience):
 def test_what_is_no_error_of_the_client_is_not_ours_to_wait_out(patience):
     with pytest.raises(ZeroDivisionError):
         patience.attempt(raises(ZeroDivisionError()))
+
+
+def failing(*errors):
+    left = list(errors)
+
+    def action():
+        if left:
+            raise left.pop(0)
+        return 5
+
+    return action
+
+
+def test_what_has_to_be_known_is_asked_again(patience):
+    assert patience.insist(failing(AWAY, AWAY), 10.0) == 5
+    assert patience.n_failures == 2
+
+
+def test_what_cannot_be_known_for_too_long_is_an_error_that_may_pass(patience, clock):
+    patience.succeeded()
+    with pytest.raises(Disconnected, match=r"reading t: no answer within 10 s .*refused"):
+        patience.insist(raises(AWAY), 10.0)
+    assert clock.now == pytest.approx(10.0, abs=0.3)
+
+
+def test_rights_taken_away_are_waited_for_by_those_who_ask_again(patience, clock):
+    patience.succeeded()
+    while clock.now < 45.0:
+        with pytest.raises(Disconnected):
+            patience.insist(raises(FORBIDDEN), 10.0)
+    with pytest.raises(Refused, match="ACL"):
+        patience.insist(raises(FORBIDDEN), 30.0)
 
 
 def test_a_failure_is_told_at_most_every_ten_seconds(patience, clock, caplog):
