@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 MOST_IN_A_POST = 500
 MOST_WAITING = 10_000
 """Label sets that Alertmanager has not heard of; beyond it the stream waits."""
-FLUSH_S = 5.0
+CLOSE_S = 5.0
+"""Longest wait of a close for Alertmanager, while that answers."""
 JOIN_S = 2.0
 _JSON = {"Content-Type": "application/json"}
 
@@ -170,12 +171,8 @@ class AlertmanagerSink:
             self._changed.notify_all()
 
     def flush(self, partition: str, next_offset: int) -> Mapping[str, Any]:  # noqa: ARG002
-        """Return with all alerts that stand; it waits for their delivery unless nobody answers."""
+        """Return with all alerts that stand: they are safe in the checkpoint, delivered or not."""
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._outage or self._failure or not self._states.n_fresh(partition),
-                FLUSH_S,
-            )
             self._raise_failure()
             return self._states.position(partition)
 
@@ -188,8 +185,18 @@ class AlertmanagerSink:
         """Nothing to complete: what is open ends four rounds after the last one."""
 
     def close(self) -> None:
-        """Stop sending; the next process goes on from the checkpoint."""
+        """Stop sending, after what is new if somebody answers.
+
+        The next process goes on from the checkpoint.
+        """
         with self._changed:
+            if self._thread is not None:
+                self._changed.wait_for(
+                    lambda: (
+                        self._closing or self._outage or self._failure or not self._states.n_fresh()
+                    ),
+                    CLOSE_S,
+                )
             self._closing = True
             self._changed.notify_all()
         if self._thread is not None:

@@ -52,7 +52,7 @@ class Delivery(ABC):
         )
 
     def open(self, partition: str, position: Mapping[str, Any] | None) -> None:  # noqa: ARG002
-        """Begin to send; what an earlier process left in the spool comes first."""
+        """Begin to send; what processes that are gone left in the spool is sent, too."""
         self._outbox.start()
 
     def drop(self, partition: str) -> None:
@@ -60,7 +60,7 @@ class Delivery(ABC):
         self._outbox.drop(partition)
 
     def close(self) -> None:
-        """Stop sending; what is in the spool is sent by the next process."""
+        """Stop sending; what is left in the spool is sent by another process."""
         self._outbox.close()
         self._link.close()
 
@@ -107,7 +107,7 @@ class AlertDelivery(Delivery):
             self._outbox.put(partition, chosen)
 
     def flush(self, partition: str, next_offset: int) -> Mapping[str, Any]:  # noqa: ARG002
-        """Return once all alerts are delivered, put aside, or safe in the spool."""
+        """Return once all alerts are safe in the spool; without one, delivered or put aside."""
         self._outbox.flush(partition)
         return {}
 

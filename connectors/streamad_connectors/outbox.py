@@ -15,7 +15,9 @@ from streamad_connectors.spool import Entry, Spool
 log = logging.getLogger(__name__)
 
 FLUSH_S = 5.0
-"""Longest wait of a flush for the other side, while that answers."""
+"""Longest wait for the other side, while that answers: of flushes in a row together, of a close."""
+ADOPT_EVERY_S = 60.0
+"""So often we look for what processes that are gone left in the spool."""
 JOIN_S = 2.0
 
 
@@ -39,10 +41,12 @@ class Outbox:
 
     Notes
     -----
-    :meth:`flush` returns once everything of a partition is delivered. During an outage it does not
-    wait: what is in a durable spool survives and counts as handed over, and without a durable spool
-    it raises Backpressure. A failure for good is raised by the next ``put`` or ``flush``. Thread
-    rule: any thread.
+    What is in a durable spool survives and counts as handed over, so :meth:`flush` waits for nobody
+    there. Without one it waits for the other side, but the flushes of a checkpoint share one wait:
+    what they used of it comes back in twice the time. Then, and during an outage, Backpressure says
+    that something is left. A failure for good is raised by the next ``put`` or ``flush``. Members
+    may share the folder of a spool: those that live deliver what the others left. Thread rule: any
+    thread.
     """
 
     def __init__(
@@ -59,6 +63,8 @@ class Outbox:
         self._spool = spool
         self._n_at_once = n_at_once
         self._longest_wait_s = longest_wait_s
+        self._patience_s = FLUSH_S
+        self._waited_at = self._adopt_at = time.monotonic()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._outage: Exception | None = None
@@ -70,12 +76,23 @@ class Outbox:
             return len(self._spool)
 
     def start(self) -> None:
-        """Begin to deliver, first what was left by processes that died; again is no error."""
+        """Begin to deliver, first what was left by processes that are gone.
+
+        Again is no error: members that leave cause assignments, so it looks for more.
+
+        Raises
+        ------
+        ConnectorError
+            If the folder of the spool cannot be used at the beginning.
+        """
         with self._changed:
-            if self._thread is None:
-                self._spool.adopt()
-                self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
-                self._thread.start()
+            if self._thread is not None:
+                self._adopt()
+                return
+            self._spool.adopt()
+            self._adopt_at = time.monotonic() + ADOPT_EVERY_S
+            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+            self._thread.start()
 
     def put(self, partition: str, bodies: Sequence[Mapping[str, Any]]) -> None:
         """Take entries, all of them or none.
@@ -93,7 +110,7 @@ class Outbox:
             self._changed.notify_all()
 
     def flush(self, partition: str) -> None:
-        """Return once everything of a partition is delivered, or safe in the spool.
+        """Return once everything of a partition is safe in the spool, or delivered without one.
 
         Raises
         ------
@@ -102,14 +119,14 @@ class Outbox:
         ConnectorError
             When there is no hope.
         """
-        deadline = time.monotonic() + FLUSH_S
         with self._changed:
-            while self._spool.waits(partition) and not (self._outage or self._failure):
-                if not self._changed.wait(deadline - time.monotonic()):
-                    break
+            if self._spool.durable:
+                self._raise_failure()
+                self._spool.save()
+                return
+            self._wait_for(partition)
             self._raise_failure()
-            self._spool.save()
-            if self._spool.waits(partition) and not self._spool.durable:
+            if self._spool.waits(partition):
                 raise Backpressure(
                     f"{len(self._spool)} alerts wait for {self._name}: "
                     f"{self._outage or 'it is too slow'}",
@@ -122,14 +139,49 @@ class Outbox:
             self._spool.forget(partition)
 
     def close(self) -> None:
-        """Stop; what a flush left in the spool is delivered by the next process."""
+        """Stop, after a wait for the other side if that answers.
+
+        What a flush left in the spool and is still there is delivered by another process.
+        """
         with self._changed:
+            if self._thread is not None:
+                self._changed.wait_for(lambda: self._stuck() or not self._spool.n_saved, FLUSH_S)
             self._closing = True
             self._changed.notify_all()
         if self._thread is not None:
             self._thread.join(JOIN_S)
         with self._changed:
+            if self._spool.n_saved:
+                log.warning(
+                    "%s alerts for %s are left in the spool for another process: %s",
+                    self._spool.n_saved,
+                    self._name,
+                    self._failure or self._outage or "it is too slow",
+                )
             self._spool.close()
+
+    def _wait_for(self, partition: str) -> None:
+        """Wait until nothing of a partition is left, as long as flushes may together."""
+        began = time.monotonic()
+        patience_s = min(FLUSH_S, self._patience_s + (began - self._waited_at) / 2)
+        self._changed.wait_for(
+            lambda: self._stuck() or not self._spool.waits(partition), patience_s
+        )
+        self._waited_at = time.monotonic()
+        self._patience_s = max(0.0, patience_s - (self._waited_at - began))
+
+    def _stuck(self) -> bool:
+        """True if it is of no use to wait for the other side."""
+        return self._outage is not None or self._failure is not None
+
+    def _adopt(self) -> None:
+        """Take over what processes that are gone left; a fault leaves it to the next time."""
+        self._adopt_at = time.monotonic() + ADOPT_EVERY_S
+        try:
+            self._spool.adopt()
+        except ConnectorError as error:
+            log.warning("%s; what others left there waits", error)
+        self._changed.notify_all()
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
@@ -150,10 +202,15 @@ class Outbox:
             self._fail(ConnectorError(f"delivery to {self._name} broke: {error!r}"), error)
 
     def _something_waits(self) -> bool:
-        """Wait for entries; False when there is an end."""
+        """Wait for entries, ours or those of a process that is gone; False when there is an end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closing or len(self._spool))
-            return not self._closing
+            while not self._closing:
+                if time.monotonic() >= self._adopt_at:
+                    self._adopt()
+                if len(self._spool):
+                    return True
+                self._changed.wait(self._adopt_at - time.monotonic())
+            return False
 
     def _once(self) -> None:
         with self._changed:

@@ -69,8 +69,8 @@ class Spool:
     Notes
     -----
     The file only grows. It is written anew when more than half of it was delivered, and removed
-    when nothing waits, so the disk holds at most twice the limit. What dead processes left in the
-    folder is taken over by :meth:`adopt`. Thread rule: the caller locks.
+    when nothing waits, so the disk holds at most twice the limit. What processes that are gone left
+    in the folder is taken over by :meth:`adopt`. Thread rule: the caller locks.
     """
 
     def __init__(
@@ -88,12 +88,18 @@ class Spool:
         self._entries: dict[int, Entry] = {}
         self._of: Counter[str] = Counter()
         self._bytes = 0
+        self._n_saved = 0
         self._file: SpoolFile | None = None
 
     @property
     def durable(self) -> bool:
         """True if what is saved survives a crash."""
         return self._folder is not None
+
+    @property
+    def n_saved(self) -> int:
+        """Entries that wait and survive a crash."""
+        return self._n_saved
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -103,28 +109,36 @@ class Spool:
         return self._of[partition] > 0
 
     def adopt(self) -> None:
-        """Take over what dead processes left in the folder.
+        """Take over what processes that are gone left in the folder, if there is room.
 
         Raises
         ------
         ConnectorError
-            If the folder cannot be used.
+            If the folder cannot be used; what others left stays theirs.
         """
-        if self._folder is None:
+        if self._folder is None or self._bytes >= self._max_bytes:
             return
+        taken: list[Entry] = []
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with orphans(self._folder) as found:
                 for entry in found:
                     partition, body = entry["partition"], entry["body"]
-                    self._add(partition, body, _line(partition, body))
-                self._save()
+                    taken.append(self._add(partition, body, _line(partition, body)))
+                if taken:
+                    self._save()
         except OSError as error:
+            self.done(entry for entry in taken if not entry.saved)
             raise ConnectorError(
                 f"the spool {self._folder} must be a folder that can be written: {error.strerror}"
             ) from error
-        if found:
-            log.info("%s alerts that waited in %s are delivered now", len(found), self._folder)
+        if taken:
+            log.info(
+                "took over %s alerts that another process left in the spool %s, %s wait now",
+                len(taken),
+                self._folder,
+                len(self),
+            )
 
     def put(self, partition: str, bodies: Sequence[Mapping[str, Any]]) -> None:
         """Take entries, all of them or none.
@@ -154,6 +168,11 @@ class Spool:
             if self._entries.pop(entry.number, None) is not None:
                 self._of[entry.partition] -= 1
                 self._bytes -= len(entry.line)
+                self._n_saved -= entry.saved
+        if not self._entries and self._file is not None:
+            with suppress(OSError):
+                self._file.remove()
+                self._file = None
 
     def forget(self, partition: str) -> None:
         """Forget what came for a partition since the last save."""
@@ -177,19 +196,21 @@ class Spool:
             ) from error
 
     def close(self) -> None:
-        """Leave what was saved and not delivered to the next process; forget the rest."""
+        """Leave what was saved and not delivered to another process; forget the rest, and that."""
         self.done([entry for entry in self._entries.values() if not entry.saved])
         with suppress(OSError):
             self._save(whole=True)
         if self._file is not None:
             self._file.close()
             self._file = None
+        self.done(list(self._entries.values()))
 
-    def _add(self, partition: str, body: Mapping[str, Any], line: bytes) -> None:
+    def _add(self, partition: str, body: Mapping[str, Any], line: bytes) -> Entry:
         entry = Entry(next(self._numbers), partition, body, line, self._clock())
         self._entries[entry.number] = entry
         self._of[partition] += 1
         self._bytes += len(line)
+        return entry
 
     def _save(self, *, whole: bool = False) -> None:
         before, waiting = self._file, list(self._entries.values())
@@ -197,13 +218,15 @@ class Spool:
         if self._folder is None:
             return
         if before is not None and waiting and not whole and before.size <= 2 * self._bytes:
-            before.append(entry.line for entry in fresh)
+            if fresh:
+                before.append(entry.line for entry in fresh)
         elif waiting or before is not None:
             self._file = SpoolFile(self._folder, (e.line for e in waiting)) if waiting else None
             if before is not None:
                 before.remove()
         for entry in fresh:
             entry.saved = True
+        self._n_saved += len(fresh)
 
 
 def _line(partition: str, body: Mapping[str, Any]) -> bytes:

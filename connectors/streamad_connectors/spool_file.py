@@ -102,9 +102,12 @@ def orphans(folder: Path) -> Iterator[list[dict[str, Any]]]:
 
 
 def _take(path: Path) -> int | None:
-    """The lock of a file, None where somebody holds it or it is gone."""
+    """The lock of a file, None where somebody holds it or it is gone.
+
+    It is opened for writing since NFS gives no exclusive lock else.
+    """
     try:
-        lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        lock = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         return None
     with suppress(BlockingIOError):

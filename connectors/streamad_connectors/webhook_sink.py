@@ -60,7 +60,7 @@ class WebhookSink(AlertDelivery):
     ConfigError
         An option that cannot be used.
     Backpressure
-        From ``write`` when the spool is full; from ``flush`` without a spool, during an outage.
+        From ``write`` when the spool is full; from ``flush`` without a spool, while alerts wait.
 
     Notes
     -----

@@ -215,7 +215,7 @@ def test_every_member_of_the_list_gets_every_alert(make, receiver):
     with Receiver() as second:
         sink = make(receiver.url, f"{second.url}/")
         sink.write("p", [], [event()])
-        sink.flush("p", 1)
+        until(lambda: sink.counts["waiting"] == 0)
         assert receiver.requests[0][0] == second.requests[0][0] == "/hook/api/v2/alerts"
         assert receiver.documents[0] == second.documents[0]
 
@@ -255,6 +255,26 @@ def test_suppressed_and_unwanted_alerts_are_not_sent(make, receiver):
     assert receiver.requests == []
 
 
+def test_a_slow_one_holds_no_flush_up(make, receiver):
+    receiver.default = silent
+    sink = make(receiver.url, timeout="2s")
+    started = time.monotonic()
+    for number in range(20):
+        sink.write(f"p{number}", [], [event(series=f"pump-{number}")])
+        (entry,) = sink.flush(f"p{number}", 1)["alerts"]
+        assert entry["alert_id"] == f"alt_pump-{number}"
+    assert time.monotonic() - started < 1.5
+
+
+def test_the_end_waits_for_the_first_delivery(make, receiver):
+    with receiver.arrived:
+        sink = make(receiver.url, resend_every="30s", timeout="5s")
+        sink.write("p", [], [event(series=f"pump-{i}") for i in range(1100)])
+        sink.flush("p", 1)
+    sink.close()
+    assert sum(len(body) for body in receiver.documents) == 1100
+
+
 def test_a_dropped_partition_is_silent(make, receiver):
     sink = make(receiver.url, resend_every="100ms")
     sink.write("p", [], [event()])
@@ -279,7 +299,7 @@ def test_credentials_are_sent(make, receiver, tmp_path):
     (tmp_path / "password").write_text("pass\n")
     sink = make(receiver.url, username="me", password_file=str(tmp_path / "password"))
     sink.write("p", [], [event()])
-    sink.flush("p", 1)
+    until(lambda: sink.counts["waiting"] == 0)
     assert receiver.requests[0][1]["Authorization"] == "Basic bWU6cGFzcw=="
 
 

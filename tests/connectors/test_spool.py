@@ -62,13 +62,20 @@ def test_what_was_saved_is_left_to_the_next_process(spool, folder):
     assert adopted(folder) == [2, 3]
 
 
+def test_what_is_closed_twice_is_left_once(spool, folder):
+    spool.put("p", bodies(1))
+    spool.save()
+    spool.close()
+    spool.close()
+    assert adopted(folder) == [1]
+
+
 def test_a_file_is_there_only_while_something_waits(spool, folder):
     assert list(folder.iterdir()) == []
     spool.put("p", bodies(1))
     spool.save()
     assert len(list(folder.iterdir())) == 1
     spool.done(spool.first(1))
-    spool.save()
     assert list(folder.iterdir()) == []
 
 
@@ -131,6 +138,27 @@ def test_the_limit_counts_all_that_waits(folder):
     spool.done(spool.first(2))
     spool.put("p", bodies(4, 5))
     assert numbers(spool) == [3, 4, 5]
+
+
+def test_a_full_spool_takes_nothing_over_until_there_is_room(spool, folder):
+    spool.put("p", bodies(1))
+    spool.save()
+    spool.close()
+    full = Spool(str(folder), 1)
+    full.put("p", bodies(2))
+    full.adopt()
+    assert numbers(full) == [2]
+    full.done(full.first(1))
+    full.adopt()
+    assert numbers(full) == [1]
+    full.close()
+
+
+def test_taking_over_keeps_nothing_that_was_not_flushed_from_being_forgotten(spool):
+    spool.put("p", bodies(1))
+    spool.adopt()
+    spool.forget("p")
+    assert numbers(spool) == []
 
 
 def test_an_empty_spool_takes_anything(folder):
@@ -233,9 +261,11 @@ def test_a_crash_keeps_what_a_simple_list_keeps(tmp_path_factory, steps):
         elif step == "done":
             spool.done(spool.first(what))
             waiting = waiting[what:]
+            survives = survives if waiting else []
         elif step == "forget":
             spool.forget(what)
             waiting = [(n, p) for n, p in waiting if p != what or n in saved]
+            survives = survives if waiting else []
         else:
             spool.save()
             saved |= {n for n, _ in waiting}

@@ -52,7 +52,7 @@ class DeadLetterTopic(ToTopic):
         From ``write`` and ``flush``, when we are not let in, have no right to write, or the topic
         rejects a row even without its value: nothing is skipped.
     Backpressure
-        From ``write`` when the spool is full; from ``flush`` without a spool, during an outage.
+        From ``write`` when the spool is full; from ``flush`` without a spool, while rows wait.
     MissingExtraError
         If kafka-python is not installed.
 
@@ -103,7 +103,7 @@ class DeadLetterTopic(ToTopic):
             self._outbox.put(partition, [_document(reject) for reject in rejects])
 
     def flush(self, partition: str) -> Mapping[str, Any]:
-        """Return once all rows are acknowledged, or safe in the spool."""
+        """Return once all rows are safe in the spool; without one, acknowledged."""
         self._outbox.flush(partition)
         return {}
 

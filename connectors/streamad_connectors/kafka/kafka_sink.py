@@ -55,7 +55,7 @@ class KafkaSink(ToTopic, AlertDelivery):
     ConnectorError
         From ``write`` and ``flush``, when we are not let in or have no right to write.
     Backpressure
-        From ``write`` when the spool is full; from ``flush`` without a spool, during an outage.
+        From ``write`` when the spool is full; from ``flush`` without a spool, while alerts wait.
     MissingExtraError
         If kafka-python is not installed.
 

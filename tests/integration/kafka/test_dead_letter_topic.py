@@ -75,7 +75,7 @@ def test_a_row_that_the_topic_rejects_comes_without_its_value(broker, make):
 
 def test_a_topic_that_takes_nothing_is_an_error(broker, make):
     topic = broker.create_topic("dlq", max_message_bytes="100")
-    letters = make(topic)
+    letters = make(topic, spool=None)
     letters.write("sensors/3", [REJECT])
     with pytest.raises(ConnectorError, match="not even without its value"):
         letters.flush("sensors/3")

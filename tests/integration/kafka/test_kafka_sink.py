@@ -110,6 +110,7 @@ def test_a_record_that_the_broker_rejects_is_put_aside_and_all_others_arrive(
     settled(sink)
     sink.write("p", [], numbered(21)[20:])
     sink.flush("p", 2)
+    settled(sink)
     good = [a.id for i, a in enumerate(numbered(21)) if i != position]
     assert sorted(set(ids(read_topic(broker, topic)))) == good
     (line,) = [json.loads(line) for line in (tmp_path / "dead.jsonl").read_text().splitlines()]
