@@ -296,3 +296,16 @@ class Config(Section):
         if len(set(names)) != len(names):
             raise ValueError(f"every detector needs a name of its own, got {names}")
         return detectors
+
+    @model_validator(mode="after")
+    def _spools_differ(self) -> Config:
+        letters = self.source.dead_letter
+        plugins = [*self.sinks, *([] if letters is None else [letters])]
+        folders = [one.options["spool"] for one in plugins if one.options.get("spool")]
+        twice = sorted({folder for folder in folders if folders.count(folder) > 1})
+        if twice:
+            raise ValueError(
+                f"every sink needs a spool of its own, {twice[0]} is that of several: what one "
+                "leaves there the other would deliver"
+            )
+        return self

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from streamad.config import load_config
+
 
 def test_an_unknown_option_has_its_place_a_caret_and_a_suggestion(write, good, refusal):
     path = write(good.replace("allowed_lateness", "allowed_latenes"))
@@ -74,3 +76,11 @@ def test_alternatives_of_a_type_are_one_error(write, refusal, foreign):
     message = refusal(write(text))
     assert "valid integer, unable to parse string as an integer or Input should be a" in message
     assert "1 error in" in message
+
+
+def test_two_sinks_cannot_share_a_spool(write, good, refusal):
+    hook = "{type: webhook, url: 'http://localhost/%s', dead_letter: no.jsonl, spool: %s}"
+    sinks = "\nsinks:\n  - " + hook % ("a", "spool/a") + "\n  - "
+    load_config(write(good + sinks + hook % ("b", "spool/b") + "\n"))
+    told = refusal(write(good + sinks + hook % ("b", "spool/a") + "\n"))
+    assert "every sink needs a spool of its own, spool/a is that of several" in told
