@@ -29,10 +29,10 @@ def offsets_first() -> None:
     from kafka import TopicPartition
     from streamad_connectors.kafka.member import Member
 
+    from streamad.runtime.assignment import Assignment
     from streamad.runtime.checkpointing import Checkpointer
-    from streamad.runtime.engine import Engine
 
-    save, assign = Checkpointer.save, Engine._assign
+    save, assign = Checkpointer.save, Assignment._assign
 
     def commit_then_save(self, partitions, deadline=None):
         held = list(partitions)
@@ -46,7 +46,7 @@ def offsets_first() -> None:
         offset = Member.committed_offset(self._source._member, name)
         if offset is not None:
             self._source.seek(name, offset)
-            self._held[name].next_offset, self._held[name].dirty = offset, True
+            self.held[name].next_offset, self.held[name].dirty = offset, True
         return found
 
     def committed_offset(self, name):
@@ -54,7 +54,7 @@ def offsets_first() -> None:
         return self._consumer.committed(TopicPartition(topic, int(number)), timeout_ms=5000)
 
     Member.committed_offset = committed_offset
-    Checkpointer.save, Engine._assign = commit_then_save, assign_at_committed
+    Checkpointer.save, Assignment._assign = commit_then_save, assign_at_committed
 
 
 def no_episodes() -> None:

@@ -96,8 +96,8 @@ def test_a_restart_anywhere_leads_to_the_same_output_and_state(live, state, whol
     second.run()
     assert_same(whole.sink, first.sink)
     for partition in ("p", "q"):
-        one = whole.engine._held[partition].pipeline.snapshot()
-        other = second.engine._held[partition].pipeline.snapshot()
+        one = whole.engine._assignment.held[partition].pipeline.snapshot()
+        other = second.engine._assignment.held[partition].pipeline.snapshot()
         assert one.keys() == other.keys()
         for name, array in one.items():
             np.testing.assert_array_equal(array, other[name], err_msg=name)
@@ -117,7 +117,7 @@ def test_a_crash_between_the_error_and_the_replay_does_not_show(live, state, who
     def crash(held, error):
         raise SystemExit
 
-    first.engine._go_back = crash
+    first.engine._assignment.go_back = crash
     with pytest.raises(SystemExit):
         first.run()
     second = failing(live, store=store, sinks=[first.sink])
