@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from streamad.core.data import Alert, Codes, Schema, ScoreRows
+from streamad.core.data import Alert, Schema, ScoreRows
 from streamad.core.errors import ConnectorError
+from streamad.core.recode import Recoder
 from streamad_connectors.parquet_parts import NOBODY, last_of, part_name, parts_of, sweep
 
 NUMBERS = ("score", "score_final", "threshold", "ratio")
@@ -170,9 +171,6 @@ class _Partition:
         self._writer_id = uuid4().hex[: len(NOBODY)]
         self._prefix = quote(name, safe="")
         self._shares: tuple[str, ...] = ()
-        self._names = Schema(())
-        self._detectors = Schema(())
-        self._known: tuple[Sequence[str], Codes] = ((), np.empty(0, np.int32))
         self._waiting: list[ScoreRows] = []
         self._n_waiting = 0
         self._writer: pq.ParquetWriter | None = None
@@ -238,16 +236,19 @@ class _Partition:
         self._last = self._writer_id
 
     def _table(self, waiting: Sequence[ScoreRows], schema: pa.Schema) -> pa.Table:
-        series = np.concatenate([self._codes(rows) for rows in waiting])
+        """Rows of one row group, with the names that occur in them and no others."""
+        names, detector_names = Schema(()), Schema(())
+        recoder = Recoder(names)
+        series = np.concatenate([recoder.codes(rows.series, rows.codes) for rows in waiting])
         detectors = np.concatenate(
-            [np.full(len(r), self._detectors.code(r.detector), np.int32) for r in waiting]
+            [np.full(len(r), detector_names.code(r.detector), np.int32) for r in waiting]
         )
         times = schema.field("time").type
         return pa.Table.from_arrays(
             [
-                _dictionary(series, self._names.series),
+                _dictionary(series, names.series),
                 pa.chunked_array([pa.array(rows.times).view(times) for rows in waiting]),
-                _dictionary(detectors, self._detectors.series),
+                _dictionary(detectors, detector_names.series),
                 *(
                     pa.chunked_array([pa.array(getattr(rows, name)) for rows in waiting])
                     for name in NUMBERS
@@ -256,14 +257,6 @@ class _Partition:
             ],
             schema=schema,
         )
-
-    def _codes(self, rows: ScoreRows) -> Codes:
-        """Codes of the rows within the names of this partition."""
-        names, codes = self._known
-        if names is not rows.series or len(codes) != len(rows.series):
-            codes = self._names.codes(rows.series)
-            self._known = rows.series, codes
-        return codes[rows.codes]
 
 
 def _schema(shares: Sequence[str]) -> pa.Schema:

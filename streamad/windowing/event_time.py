@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from streamad.core.data import Arrays, Batch, Codes, Ints, Rows, Schema, Segment
+from streamad.core.data import Arrays, Batch, Codes, Rows, Schema, Segment
 from streamad.core.errors import ConfigError, NotFittedError, StateError
+from streamad.core.recode import Recoder, grown
 from streamad.core.slab import Slab, nest, pack_names, unnest, unpack_names
 from streamad.windowing.gaps import fill_gaps
 from streamad.windowing.rejects import Refusal, refuse
@@ -21,6 +22,8 @@ MOST_FILLED = 100_000
 """Largest gap that may be filled, in rows."""
 FILLED_A_SEGMENT = 65_536
 """A segment ends early when so many filled rows are in it."""
+NAMES_BETWEEN = 1024
+"""New names, at least, between two looks for those that can be forgotten."""
 
 
 class EventTime:
@@ -66,9 +69,11 @@ class EventTime:
     last row; times off the grid are taken as they are.
 
     Cost: about 10 ns a row for one series, 15 to 30 ns for 10 000, 130 ns where rows wait to be
-    sorted. State: about 30 bytes a series, and what is held back. Where nothing is rejected, filled
-    or sorted, ``values`` and ``times`` of the rows are views of the batch. Thread rule: one thread
-    at a time.
+    sorted. State: about 30 bytes a series, and what is held back; names of at most twice as many
+    series as are live or held back, besides those of one batch and of 1024 more. Where nothing is
+    rejected, filled or sorted, ``values`` and ``times`` of the rows are views of the batch. A
+    snapshot depends on the rows alone: not on their cut into batches, nor on when a source begins
+    a new schema. Thread rule: one thread at a time.
 
     Examples
     --------
@@ -166,10 +171,9 @@ class EventTime:
         )
         self._hold = hold
         self._book = np.array([0, 0, -1, -1, 0, 0, 0, 0, 0, 0, 0], np.int64)
-        self._names = Schema(channels)
-        self._slot_of_key: Codes = np.empty(0, np.int32)
-        self._source: Schema | None = None
-        self._key_of_code: Codes = np.empty(0, np.int32)
+        names = Schema(channels)
+        self._recoder = Recoder(names)
+        self._number(names)
 
     def push(self, batch: Batch) -> Iterator[Segment]:
         """Rows that are ready, in order; take all segments before the next call.
@@ -227,16 +231,20 @@ class EventTime:
 
     def snapshot(self) -> Arrays:
         """Owned arrays that hold the whole state; series by name, rows held back included."""
-        used = self._used_keys()
-        slots = self._slab.snapshot()
-        slots["key"] = _renamed(used, slots["key"])
-        arrays = nest("slots", slots)
+        from streamad.kernels import ordering
+
+        n_slots = self._book[ordering.USED]
+        slots = {name: self._slab[name][:n_slots].copy() for name in self._slab.layout}
+        held = {} if self._reorder is None else self._reorder.snapshot()
+        used = self._used_keys(held.get("keys"))
+        place = self._places(used)
+        slots["key"] = place[slots["key"]]
+        if held:
+            held["keys"] = place[held["keys"]]
+        arrays = nest("slots", slots) | nest("held", held)
         arrays |= nest("names", pack_names([self._names.series[key] for key in used]))
         arrays["book"] = self._book.copy()
-        if self._reorder is not None:
-            held = self._reorder.snapshot()
-            held["keys"] = _renamed(used, held["keys"])
-            arrays |= nest("held", held)
+        arrays["book"][ordering.EVICTED :] = 0
         return arrays
 
     def restore(self, snapshot: Arrays) -> None:
@@ -256,49 +264,69 @@ class EventTime:
             )
         self._slab.restore(unnest("slots", snapshot))
         self._book = book.copy()
-        names = unpack_names(unnest("names", snapshot))
-        self._names = Schema(self._names.channels, names)
-        self._source, self._key_of_code = None, np.empty(0, np.int32)
-        self._index_slots()
+        names = Schema(self._names.channels, unpack_names(unnest("names", snapshot)))
+        self._recoder = Recoder(names)
+        self._number(names)
         if self._reorder is not None:
             self._reorder.restore(unnest("held", snapshot))
 
     def _keys(self, batch: Batch) -> Codes:
-        """Own key of each row's series; names are looked up once, when a code is first seen."""
-        if batch.schema is not self._source:
+        """Own key of each row's series; only names that occur in rows are taken over."""
+        if len(self._names.series) > self._most_names:
             self._forget_unused_names()
-            self._source, self._key_of_code = batch.schema, np.empty(0, np.int32)
-        known = len(self._key_of_code)
-        if len(batch.schema.series) > known:
-            more = self._names.codes(batch.schema.series[known:])
-            self._key_of_code = np.concatenate((self._key_of_code, more))
-            self._index_slots()
-        return self._key_of_code[batch.codes]
+        known = len(self._names.series)
+        keys = self._recoder.codes(batch.schema.series, batch.codes)
+        if len(self._names.series) > known:
+            self._make_room()
+        return keys
 
-    def _used_keys(self) -> Ints:
-        """Keys of series that are live or have rows held back, ascending."""
+    def _used_keys(self, held: Codes | None) -> list[int]:
+        """Keys of live series by slot, then other keys of rows held back, as those come."""
         keys = self._slab["key"]
-        used = [keys[keys >= 0]]
-        if self._reorder is not None:
-            used.append(self._reorder.keys())
-        return np.unique(np.concatenate(used)).astype(np.int64)
+        keys = keys[keys >= 0]
+        if held is not None:
+            keys = np.concatenate((keys, held))
+        first = np.full(len(self._names.series), len(keys))
+        np.minimum.at(first, keys, np.arange(len(keys)))
+        met = np.flatnonzero(first < len(keys))
+        used: list[int] = met[np.argsort(first[met])].tolist()
+        return used
+
+    def _places(self, used: list[int]) -> Codes:
+        """Place of each key among the used ones, at the index of the key; -1 stays -1."""
+        place = np.full(len(self._names.series) + 1, -1, np.int32)
+        place[used] = np.arange(len(used), dtype=np.int32)
+        return place
 
     def _forget_unused_names(self) -> None:
-        """Start a new numbering of keys with those in use."""
-        used = self._used_keys()
-        self._names = Schema(self._names.channels, [self._names.series[key] for key in used])
-        self._slab["key"][:] = _renamed(used, self._slab["key"])
-        if self._reorder is not None:
-            self._reorder.rename(_renamed(used, self._reorder.keys()))
-        self._index_slots()
+        """Start a new numbering of keys with those in use, if most are not."""
+        held = None if self._reorder is None else self._reorder.keys()
+        used = self._used_keys(held)
+        if len(self._names.series) <= 2 * len(used):
+            self._most_names = 2 * len(used) + NAMES_BETWEEN
+            return
+        place = self._places(used)
+        self._slab["key"][:] = place[self._slab["key"]]
+        if self._reorder is not None and held is not None:
+            self._reorder.rename(place[held])
+        names = Schema(self._names.channels, [self._names.series[key] for key in used])
+        self._recoder.renumber(names, place)
+        self._number(names)
 
-    def _index_slots(self) -> None:
-        """Make room for all keys, and find slots by key."""
+    def _number(self, names: Schema) -> None:
+        """Take names whose codes are the keys; all that holds keys has these already."""
+        self._names = names
+        self._most_names = 2 * len(names.series) + NAMES_BETWEEN
+        self._slot_of_key: Codes = np.empty(0, np.int32)
+        self._make_room()
+        live = self.live()
+        self._slot_of_key[self._slab["key"][live]] = live
+
+    def _make_room(self) -> None:
+        """Room for all keys."""
         n_keys = len(self._names.series)
         self._slab.admit(np.arange(len(self._slab), min(n_keys, self.max_keys), dtype=np.int32))
-        live = self.live()
-        self._slot_of_key = np.full(n_keys, -1, np.int32)
-        self._slot_of_key[self._slab["key"][live]] = live
+        self._slot_of_key = grown(self._slot_of_key, n_keys)
 
     def _segments(self, arrivals: Arrivals) -> Iterator[Segment]:
         from streamad.kernels import ordering
@@ -357,8 +385,3 @@ class EventTime:
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
-
-
-def _renamed(used: Ints, keys: Codes) -> Codes:
-    """Place of each key among the used ones; -1 stays -1."""
-    return np.where(keys >= 0, np.searchsorted(used, keys), -1).astype(np.int32)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -137,6 +138,21 @@ def test_a_list_of_names_may_grow_between_writes(tmp_path):
 
 
 FIELDS = ["codes", "times", "score", "score_final", "threshold", "ratio", "shares", "channels"]
+
+
+@pytest.mark.parametrize("end", ["part", "row group"])
+def test_a_row_group_has_the_names_of_its_rows_and_no_others(tmp_path, monkeypatch, end):
+    monkeypatch.setattr(parquet_sink, "GROUP_ROWS", 4 if end == "row group" else 1000)
+    names, steps = [f"s{i}" for i in range(40)], []
+    for first in range(0, 40, 4):
+        found = rows("ewma", 4)
+        codes = np.arange(first, first + 4, dtype=np.int32)
+        steps.append([replace(found, series=names, codes=codes)])
+    written(tmp_path / "s.parquet", steps, range(40) if end == "part" else ())
+    with pq.ParquetFile(tmp_path / "s.parquet") as file:
+        groups = [file.read_row_group(i).column("series") for i in range(file.num_row_groups)]
+    assert [len(group.chunk(0).dictionary) for group in groups] == [4] * 10
+    assert [name for group in groups for name in group.to_pylist()] == names
 
 
 def test_parts_are_gone_when_the_file_is_complete(tmp_path):
