@@ -147,7 +147,7 @@ class ArrivingParquet(Following):
             table = self._tables[file.number] = self._open(pinned)
         layout = make_layout(self._options, [table], stem_of(self._path))
         name = (layout.names or (None,))[0]
-        reader = RowReader(layout, self.schema, table, name, ".", self.invalid)
+        reader = RowReader(layout, self._names, table, name, ".", self.invalid)
         batches = table.batches(self._layout_names(layout), file.position, PIECE_ROWS)
         try:
             for read in batches:

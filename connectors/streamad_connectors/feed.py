@@ -31,7 +31,7 @@ class Feed(Protocol):
 
     @property
     def schema(self) -> Schema:
-        """Channels and series; series are appended while reading."""
+        """Channels, and the series of the piece that was read last; may be another one then."""
         ...
 
     @property

@@ -56,7 +56,7 @@ class FileSource:
 
     @property
     def schema(self) -> Schema:
-        """Channels and series of every batch; series are appended while reading."""
+        """Channels and series of the rows that come now; another one now and then."""
         return self._feed.schema
 
     @property
@@ -107,17 +107,17 @@ class FileSource:
             return []
         if not self._wait_for_row(time.monotonic() + timeout_s):
             return []
-        first = self._next
+        first, schema = self._next, self._schema
         part = self._advance(min(max_rows, len(self._piece) - self._row))
         good = part.accepted()
         self._pass_refused()
         if good is None and self._next == first + len(part):
-            return [Batch(self.schema, part.codes, part.times, part.values, PARTITION, self._next)]
+            return [Batch(schema, part.codes, part.times, part.values, PARTITION, self._next)]
         rows = slice(None) if good is None else good
         offsets = np.arange(first, first + len(part))[rows]
         return [
             Batch(
-                self.schema,
+                schema,
                 part.codes[rows],
                 part.times[rows],
                 part.values[rows],
@@ -181,7 +181,7 @@ class FileSource:
         self._stop_reading()
         self._rejects = []
         self._next = offset
-        self._piece = NO_ROWS
+        self._piece, self._schema = NO_ROWS, self._feed.schema
         self._row = 0
         self._ended = False
         self._notice: Order | Gap | None = None
@@ -250,6 +250,7 @@ class FileSource:
         if isinstance(found, Order | Gap):
             self._notice = found
             return None
+        self._schema = self._feed.schema
         return found
 
     def _advance(self, n_rows: int) -> Piece:

@@ -16,6 +16,7 @@ from streamad_connectors.columns import Layout, Options
 from streamad_connectors.contract import ChannelContract
 from streamad_connectors.feed import Found, Gap, Order
 from streamad_connectors.ledger import Ledger, Part, Tracked, read_ledger
+from streamad_connectors.names import Names
 from streamad_connectors.pieces import Piece
 
 TAIL_BYTES = 1024
@@ -66,13 +67,18 @@ class Following(ABC):
             )
         self._path = path
         self._options = options
-        self.schema = Schema(("value",) if options.layout == "series" else tuple(options.values))
+        self._names = Names(("value",) if options.layout == "series" else tuple(options.values))
         if options.contract is not None:
             ChannelContract(self.schema.channels, options.contract)
         self.total_rows: int | None = None
         self.invalid: Counter[str] = Counter()
         self._ledger = Ledger()
         self._looked_at = -ROUND_S
+
+    @property
+    def schema(self) -> Schema:
+        """Of the piece that was read last."""
+        return self._names.schema
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -119,6 +125,7 @@ class Following(ABC):
                 if skip < len(piece):
                     yield piece.cut(skip, len(piece)) if skip else piece
                 skip = max(0, skip - len(piece))
+                self._names.renew()
             if self._ledger.ahead[:1] == [part]:
                 self._ledger.ahead = []
                 self._mistrust(file)

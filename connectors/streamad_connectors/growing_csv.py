@@ -323,7 +323,7 @@ class GrowingCsv(Following):
         first_cells = CsvLines(file.path, delimiter, names, names).first_cells
         layout = self._settle(table, first_cells, data[max(0, begins - file.position) :])
         name = (layout.names or (None,))[0]
-        reader = RowReader(layout, self.schema, table, name, self._decimal, self.invalid)
+        reader = RowReader(layout, self._names, table, name, self._decimal, self.invalid)
         lines = CsvLines(file.path, delimiter, names, self._layout_names(layout))
         cutter = _Cutter(lines, reader, layout.width, begins)
         if "time" in self._ledger.extra:

@@ -12,6 +12,7 @@ from streamad.core.data import Codes, Flags, Floats, Ints, Schema
 from streamad.core.errors import DecodeError
 from streamad_connectors.cells import cell, floats, row_of
 from streamad_connectors.columns import Layout, Table
+from streamad_connectors.names import Names
 from streamad_connectors.pieces import Fault, Piece
 from streamad_connectors.times import SECOND_NS
 
@@ -25,7 +26,7 @@ class RowReader:
     Parameters
     ----------
     layout : Layout
-    schema : Schema
+    names : Schema or Names
         Series are appended as they come.
     table : Table
     name : str or None
@@ -40,14 +41,14 @@ class RowReader:
     def __init__(
         self,
         layout: Layout,
-        schema: Schema,
+        names: Schema | Names,
         table: Table,
         name: str | None,
         decimal: str,
         invalid: Counter[str],
     ) -> None:
         self._layout = layout
-        self._schema = schema
+        self._names = names
         self._table = table
         self._decimal = decimal
         self._name = name
@@ -142,8 +143,8 @@ class RowReader:
     def _series(self, keys: Sequence[object]) -> Codes:
         """Codes of the series of these keys, those of one key together."""
         if not self._layout.spread:
-            return self._schema.codes([str(key) for key in keys])
-        return self._schema.codes(
+            return self._names.codes([str(key) for key in keys])
+        return self._names.codes(
             [f"{key}/{name}" if key != "" else name for key in keys for name in self._layout.values]
         )
 

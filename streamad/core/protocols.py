@@ -364,7 +364,7 @@ class Source(Protocol):
 
     @property
     def schema(self) -> Schema:
-        """Channels and series of every batch."""
+        """Channels of every batch, and the series of those that come next."""
         ...
 
     def events(self) -> Sequence[SourceEvent]:

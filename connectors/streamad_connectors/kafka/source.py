@@ -16,6 +16,7 @@ from streamad.core.protocols import CommitResult, SourceEvent
 from streamad.core.standing import SourceStanding
 from streamad_connectors.kafka import require_client, require_confluent
 from streamad_connectors.kafka.security import Security, as_security, client_settings
+from streamad_connectors.names import Names
 
 _SECOND_NS = 1_000_000_000
 
@@ -135,7 +136,7 @@ class KafkaSource:
 
         names = channel_names(format, channels)
         self._decoder = make_decoder(format, names, contract)
-        self._schema = Schema(names)
+        self._names = Names(names)
         if not topics or not group:
             raise ConfigError("a Kafka source needs topics, at least one, and the name of a group")
         settings = client_settings(as_security(security), brokers) | {"client_id": client_id}
@@ -167,8 +168,8 @@ class KafkaSource:
 
     @property
     def schema(self) -> Schema:
-        """Channels and series of every batch; series are appended while reading."""
-        return self._schema
+        """Channels and series of the rows that come now; another one now and then."""
+        return self._names.schema
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -210,6 +211,7 @@ class KafkaSource:
         if self._closed or max_rows < 1:
             return []
         self._first_headers.clear()
+        self._names.renew()
         found = self._member.fetch(time.monotonic() + timeout_s, max_rows)
         begun = [self._begun_at(name, offset) for name, offset in self._member.begun().items()]
         return begun + [
@@ -331,9 +333,9 @@ class KafkaSource:
 
     def _begun_at(self, partition: str, offset: int) -> Batch:
         """A batch without rows: it tells only where reading begins."""
-        n = len(self._schema.channels)
+        n = len(self.schema.channels)
         return Batch(
-            self._schema,
+            self.schema,
             np.empty(0, np.int32),
             np.empty(0, np.int64),
             np.empty((0, n), np.float64),
@@ -360,8 +362,8 @@ class KafkaSource:
         if not len(found):
             return None
         return Batch(
-            self._schema,
-            self._schema.codes(found.series),
+            self.schema,
+            self.schema.codes(found.series),
             found.times,
             found.values,
             partition,
