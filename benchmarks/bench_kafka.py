@@ -139,6 +139,7 @@ def consumer(detector: str, client: str = "kafka-python") -> Any:
 
 def main() -> None:
     """Print the rates of all consumers as JSON."""
+    from bench_engine import environment
     from reference.kafka_broker import RealKafka
 
     given = _parser().parse_args()
@@ -161,6 +162,7 @@ def main() -> None:
     best = {name: min(runs, key=lambda run: run["seconds"]) for name, runs in found.items()}
     base = best["bare kafka-python loop"]
     document = {
+        "environment": environment() | {"cores_used": os.cpu_count()},
         "rows": given.rows,
         "record_bytes": round(size, 1),
         "partitions": PARTITIONS,

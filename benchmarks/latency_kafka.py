@@ -229,13 +229,10 @@ class Bench:
 
 def _consumed(folder: Path) -> Callable[[], int]:
     """Rows in the newest snapshots of a configuration's folder."""
+    from streamad.runtime.checkpoints import newest_offsets
 
     def count() -> int:
-        newest: dict[str, int] = {}
-        for path in (folder / "state" / "bench").glob("*.ckpt"):
-            partition, _, rest = path.name.rpartition("@")
-            newest[partition] = max(newest.get(partition, 0), int(rest.partition("-")[0]))
-        return sum(newest.values())
+        return sum(newest_offsets(folder / "state" / "bench").values())
 
     return count
 
@@ -258,6 +255,7 @@ def _seconds(duration: str) -> float:
 
 def main() -> None:
     """Print capacity and latencies as JSON."""
+    from bench_engine import environment
     from reference.kafka_broker import RealKafka
 
     given = _parser().parse_args()
@@ -271,7 +269,8 @@ def main() -> None:
                 for kind in ("kafka", "kafka_transactional")
                 for every in given.every or ["1s", "5s"]
             ]
-    document = {"capacity_rows_per_s": round(full), "partitions": PARTITIONS, "series": SERIES}
+    document = {"environment": environment() | {"cores_used": os.cpu_count()}}
+    document |= {"capacity_rows_per_s": round(full), "partitions": PARTITIONS, "series": SERIES}
     text = json.dumps(document | {"detector": "ewma", "runs": found}, indent=2)
     sys.stdout.write(text + "\n")
     if given.out:

@@ -18,9 +18,6 @@ from reference.kafka_records import read_topic
 from reference.kafka_rows import BEGIN_MS, FORMAT
 from streamad_connectors.parquet_parts import parts_of
 
-from streamad.core.data import Arrays
-from streamad.core.slab import unnest, unpack_names
-from streamad.kernels.ordering import USED
 from streamad.runtime.checkpoints import list_checkpoints, newest_offsets, read_checkpoint
 
 PIPELINE = "plant"
@@ -251,7 +248,7 @@ def final_states(folder: Path) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for number, path in _newest_snapshots(folder).items():
         held = read_checkpoint(path)
-        found[number] = {name: a.tobytes() for name, a in _by_name(held.arrays).items()}
+        found[number] = {name: a.tobytes() for name, a in held.arrays.items()}
         found[number] |= {"next_offset": held.next_offset, "counters": held.meta["counters"]}
     return found
 
@@ -260,22 +257,3 @@ def _newest_snapshots(folder: Path) -> dict[str, Path]:
     """By the partition: its number, or its name where a source has but one."""
     listed = list_checkpoints(folder / "state" / PIPELINE)
     return {partition.rpartition("%2F")[2]: path for path, partition, _, _ in listed}
-
-
-def _by_name(arrays: Arrays) -> Arrays:
-    """A state without what depends on other partitions: the numbers of the series.
-
-    A process numbers the series of all its partitions in the order in which they come. Left out,
-    too, are slots that nobody has used and what the last call to order rows has counted.
-    """
-    found = dict(arrays)
-    names = unpack_names(unnest("ordering/names", arrays))
-    for name in [name for name in found if name.startswith("ordering/names")]:
-        del found[name]
-    book = found["ordering/book"]
-    for name in [name for name in found if name.startswith("ordering/slots/")]:
-        found[name] = found[name][: book[USED]]
-    keys = found["ordering/slots/key"]
-    found["ordering/slots/key"] = np.array([names[key] if key >= 0 else "" for key in keys])
-    found["ordering/book"] = book[: USED + 2]
-    return found
