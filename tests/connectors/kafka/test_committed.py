@@ -10,6 +10,7 @@ pytest.importorskip("kafka")
 
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
+from kafka.structs import OffsetAndMetadata
 from streamad_connectors.kafka import member as members
 from streamad_connectors.kafka import transactions
 from streamad_connectors.kafka.member import Member, MemberOptions
@@ -45,12 +46,12 @@ class Coordinator:
         self.asked = []
         self.closed = False
 
-    def committed(self, partition, timeout_ms):
+    def committed(self, partition, timeout_ms, *, metadata=False):
         self.asked.append((partition, timeout_ms))
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return OffsetAndMetadata(answer, "", -1) if metadata and answer is not None else answer
 
     def close(self):
         self.closed = True
