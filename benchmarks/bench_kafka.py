@@ -6,8 +6,10 @@ Where confluent-kafka is installed, its bare loop and a consumer on it are measu
 
 JSON records of about 120 bytes, 8 partitions, 1,000 series, one Apache Kafka broker on loopback
 (Java 17 and Maven are needed; the broker shares the machine). Every round reads the topic once
-with each consumer; the best round counts, CPU is that of the consumer's process. The consumer does
-what `streamad run` does: decode, order, score, alert, write JSON lines, checkpoint every 5 s.
+with each consumer; the best round counts, CPU is that of the consumer's process. The first fifth of
+the rows is not counted: kernels are compiled in it, and clients have fetched ahead meanwhile. The
+consumer does what `streamad run` does: decode, order, score, alert, write JSON lines, checkpoint
+every 5 s.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ FORMAT = {
     "values": ["$.values.flow", "$.values.heat"],
 }
 PARTITIONS, SERIES = 8, 1000
+NOT_COUNTED = 0.2
 
 
 def record(i: int) -> tuple[bytes, bytes]:
@@ -55,6 +58,26 @@ def cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
+class Meter:
+    """Time, CPU and rows from the first row that counts to the last one."""
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+        self._first: tuple[int, float, float] | None = None
+        self.spent: dict[str, float] = {}
+
+    def saw(self, rows: int) -> bool:
+        """So many rows were read in all; True once these are all rows."""
+        now = rows, time.perf_counter(), cpu_s()
+        if self._first is None and rows >= NOT_COUNTED * self._n:
+            self._first = now
+        if rows < self._n or self._first is None:
+            return False
+        names = ("rows", "seconds", "cpu_s")
+        self.spent = {k: b - a for k, a, b in zip(names, self._first, now, strict=True)}
+        return True
+
+
 def bare(bootstrap: str, topic: str, n: int, _folder: Path) -> dict[str, float]:
     """Poll and ``json.loads``, nothing else."""
     from kafka import KafkaConsumer, TopicPartition
@@ -62,37 +85,36 @@ def bare(bootstrap: str, topic: str, n: int, _folder: Path) -> dict[str, float]:
     consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
     consumer.assign([TopicPartition(topic, p) for p in range(PARTITIONS)])
     consumer.seek_to_beginning()
-    seen, started, used = 0, 0.0, 0.0
-    while seen < n:
-        polled = consumer.poll(timeout_ms=500, max_records=5000)
-        if polled and not started:
-            started, used = time.perf_counter(), cpu_s()
-        for records in polled.values():
+    meter, seen = Meter(n), 0
+    while not meter.saw(seen):
+        for records in consumer.poll(timeout_ms=500, max_records=5000).values():
             for one in records:
                 json.loads(one.value)
             seen += len(records)
-    found = {"seconds": time.perf_counter() - started, "cpu_s": cpu_s() - used}
     consumer.close()
-    return found
+    return meter.spent
 
 
 def bare_confluent(bootstrap: str, topic: str, n: int, folder: Path) -> dict[str, float]:
-    """The same with the other client."""
+    """The same with the other client, which rests for a second when it has enough unless told."""
     from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": f"bare-{folder.name}"})
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": f"bare-{folder.name}",
+            "fetch.queue.backoff.ms": 10,
+        }
+    )
     consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in range(PARTITIONS)])
-    seen, started, used = 0, 0.0, 0.0
-    while seen < n:
+    meter, seen = Meter(n), 0
+    while not meter.saw(seen):
         found = consumer.consume(5000, 0.5 if not seen else 0.05)
-        if found and not started:
-            started, used = time.perf_counter(), cpu_s()
         for one in found:
             json.loads(one.value())
         seen += len(found)
-    spent = {"seconds": time.perf_counter() - started, "cpu_s": cpu_s() - used}
     consumer.close()
-    return spent
+    return meter.spent
 
 
 def consumer(detector: str, client: str = "kafka-python") -> Any:
@@ -122,17 +144,14 @@ def consumer(detector: str, client: str = "kafka-python") -> Any:
         path = folder / "bench.yaml"
         path.write_text(json.dumps(document))
         made = load_config(path)
-        stop, marks = threading.Event(), [0.0, 0.0, 0.0, 0.0]
+        stop, meter = threading.Event(), Meter(n)
 
         def progress(now: Any) -> None:
-            if not marks[0]:
-                marks[:2] = time.perf_counter(), cpu_s()
-            if now.rows >= n:
-                marks[2:] = time.perf_counter(), cpu_s()
+            if meter.saw(now.rows):
                 stop.set()
 
         run_live(made, make_telemetry(made), stop, on_progress=progress)
-        return {"seconds": marks[2] - marks[0], "cpu_s": marks[3] - marks[1]}
+        return meter.spent
 
     return run
 
@@ -159,7 +178,7 @@ def main() -> None:
                     own = folder / f"{number}-{name.replace(' ', '-')}"
                     own.mkdir()
                     found[name].append(run(broker.bootstrap, topic, given.rows, own))
-    best = {name: min(runs, key=lambda run: run["seconds"]) for name, runs in found.items()}
+    best = {name: max(runs, key=_rate) for name, runs in found.items()}
     base = best["bare kafka-python loop"]
     document = {
         "environment": environment() | {"cores_used": os.cpu_count()},
@@ -169,9 +188,9 @@ def main() -> None:
         "series": SERIES,
         "consumers": {
             name: {
-                "rows_per_s": round(given.rows / run["seconds"]),
-                "cpu_us_per_row": round(run["cpu_s"] / given.rows * 1e6, 2),
-                "of_the_bare_loop": round(base["seconds"] / run["seconds"], 3),
+                "rows_per_s": round(_rate(run)),
+                "cpu_us_per_row": round(run["cpu_s"] / run["rows"] * 1e6, 2),
+                "of_the_bare_loop": round(_rate(run) / _rate(base), 3),
             }
             for name, run in best.items()
         },
@@ -180,6 +199,10 @@ def main() -> None:
     sys.stdout.write(text + "\n")
     if given.out:
         Path(given.out).write_text(text + "\n", encoding="utf-8")
+
+
+def _rate(run: dict[str, float]) -> float:
+    return run["rows"] / run["seconds"]
 
 
 def _fill(bootstrap: str, topic: str, n: int) -> float:
@@ -199,7 +222,7 @@ def _fill(bootstrap: str, topic: str, n: int) -> float:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Throughput of a live consumer on a real broker.")
-    parser.add_argument("--rows", type=int, default=300_000)
+    parser.add_argument("--rows", type=int, default=1_500_000)
     parser.add_argument("--detector", action="append", help="only these")
     parser.add_argument("--repeat", type=int, default=3, help="rounds; the best counts")
     parser.add_argument("--out", help="write the JSON here too")
