@@ -6,17 +6,11 @@ import base64
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from streamad.core.errors import (
-    Backpressure,
-    ConfigError,
-    ConnectorError,
-    Disconnected,
-    MissingExtraError,
-)
+from streamad.core.errors import Backpressure, ConfigError, ConnectorError, Disconnected
+from streamad_connectors.extras import require
 
 if TYPE_CHECKING:
     import httpx2
@@ -109,8 +103,7 @@ class Poster:
         ca_file: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if find_spec("httpx2") is None:
-            raise MissingExtraError("a sink that posts over HTTP", "sinks")
+        require("httpx2", "a sink that posts over HTTP", "sinks")
         self._url = url
         self.origin = origin(url)
         self._timeout_s = timeout_s

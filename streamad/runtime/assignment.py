@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import TypeVar
 
 from streamad.core.errors import (
     Backpressure,
@@ -275,13 +276,15 @@ class Assignment:
         checkpoint, lost = self._insist(name, lambda: self._restorer.load(name))
         if checkpoint is None:
             found = {} if lost is None else self._outputs.found(name)
-            self._open_outputs(name, found.get("sinks"), found.get("dead_letter"))
+            at = found.get("sinks"), found.get("dead_letter")
+            self._insist(name, partial(self._outputs.open, name, *at))
             held.begin_offset = self._insist(name, lambda: self._restorer.begin(name, lost))
             held.next_offset = held.begin_offset or 0
         else:
             self._restorer.recall(checkpoint)
             held.restore(checkpoint, self._source.identity)
-            self._open_outputs(name, checkpoint.meta["sinks"], checkpoint.meta["dead_letter"])
+            at = checkpoint.meta["sinks"], checkpoint.meta["dead_letter"]
+            self._insist(name, partial(self._outputs.open, name, *at))
             self._source.seek(name, held.next_offset)
             log.info("partition %s goes on at row %s", name, held.next_offset)
         for detector in self._careful.get(name, ()):
@@ -297,14 +300,6 @@ class Assignment:
             log.warning("%s; on_lost is %s", lost, self._settings.on_lost)
             self.hand_out(held, lost_output(lost, name, held.pipeline))
         return checkpoint is not None
-
-    def _open_outputs(
-        self,
-        name: str,
-        positions: Sequence[Mapping[str, Any] | None] | None,
-        dead_letter: Mapping[str, Any] | None,
-    ) -> None:
-        self._insist(name, lambda: self._outputs.open(name, positions, dead_letter))
 
     def _insist(self, name: str, ask: Callable[[], T]) -> T:
         """What is answered when a partition begins; who is away is waited for, unless we stop."""
@@ -341,14 +336,11 @@ class Assignment:
             self._telemetry.checkpoints["skipped"] += 1
             log.warning("given back without a checkpoint: %s; their next owner replays", left)
 
-    def _wait_for_sinks(self, names: Sequence[str], deadline: float) -> bool:
-        """Offer what waits until it is taken or the time is over; True if nothing waits."""
-        while True:
-            left = [name for name in names if not self._outputs.deliver(name)]
-            if not left:
-                return True
+    def _wait_for_sinks(self, names: Sequence[str], deadline: float) -> None:
+        """Offer what waits until it is taken or the time is over."""
+        while left := [name for name in names if not self._outputs.deliver(name)]:
             if self._clock() >= deadline:
-                return False
+                return
             self._telemetry.tick()
             self._sleep(min(self._outputs.retry_in_s(left) or 0.0, LONGEST_NAP_S))
 

@@ -154,8 +154,11 @@ class Outputs:
 
     def retry_in_s(self, names: Iterable[str] | None = None) -> float | None:
         """Seconds to the next attempt of these partitions, or of all; None if nothing waits."""
-        queues = [self._queues[name] for name in self._queues if names is None or name in names]
-        waiting = [queue.retry_at for queue in queues if queue.waiting]
+        waiting = [
+            queue.retry_at
+            for name, queue in self._queues.items()
+            if queue.waiting and (names is None or name in names)
+        ]
         return max(0.0, min(waiting) - self._clock()) if waiting else None
 
     def flush(self, name: str, next_offset: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from streamad.alerting import EpisodeMachine, EpisodeRules
 from streamad.core.data import Schema
+from streamad.core.errors import Disconnected
 from streamad.detectors.registry import make_detector
 from streamad.pipeline import Pipeline, Stage
 from streamad.runtime.deadletter import DeadLetterFile
@@ -95,6 +96,34 @@ class Live:
     @property
     def telemetry(self):
         return self.engine.telemetry
+
+
+class Refusing(ListSink):
+    """Refuses the writes of one partition between two times of the clock."""
+
+    def __init__(self, error, partition="p", start=4.0, end=12.0):
+        super().__init__()
+        self.error, self.partition, self.start, self.end = error, partition, start, end
+        self.clock = lambda: 0.0
+
+    def write(self, partition, scores, alerts):
+        if partition == self.partition and self.start <= self.clock() < self.end:
+            raise self.error
+        super().write(partition, scores, alerts)
+
+
+class Deaf(ListSink):
+    """Flushes nothing of some partitions between two times of the clock."""
+
+    def __init__(self, partitions=("p", "q"), start=0.0, end=1e9):
+        super().__init__()
+        self.partitions, self.start, self.end = partitions, start, end
+        self.clock = lambda: 0.0
+
+    def flush(self, partition, next_offset):
+        if partition in self.partitions and self.start <= self.clock() < self.end:
+            raise Disconnected("nobody listens")
+        return super().flush(partition, next_offset)
 
 
 def table(sink, partition):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from reference.live import ROWS, assert_same, batches, table
+from reference.live import ROWS, Deaf, Refusing, assert_same, batches, table
 
 from streamad.core.data import Reject
 from streamad.core.errors import Backpressure, ConnectorError, Disconnected, DrainTimedOut
@@ -13,20 +13,6 @@ from streamad.core.protocols import DeadLetter
 from streamad.runtime.checkpoints import list_checkpoints
 from streamad.runtime.deadletter import DeadLetterFile
 from streamad.testing.fakes import ListSink, LiveSource
-
-
-class Refusing(ListSink):
-    """Refuses the writes of one partition between two times of the clock."""
-
-    def __init__(self, error, partition="p", start=4.0, end=12.0):
-        super().__init__()
-        self.error, self.partition, self.start, self.end = error, partition, start, end
-        self.clock = lambda: 0.0
-
-    def write(self, partition, scores, alerts):
-        if partition == self.partition and self.start <= self.clock() < self.end:
-            raise self.error
-        super().write(partition, scores, alerts)
 
 
 def refusing(live, error, **options):
@@ -98,40 +84,22 @@ def test_a_sink_that_refuses_for_more_than_a_minute_is_not_ready(live):
     assert [why for why in told if why.startswith("p waits for a sink for")]
 
 
-class Buffering(ListSink):
-    """Takes rows always, as one does that stores them with the flush, which fails until a time."""
-
-    def __init__(self, end):
-        super().__init__()
-        self.end, self.clock = end, lambda: 0.0
-
-    def flush(self, partition, next_offset):
-        if self.clock() < self.end:
-            raise Disconnected("nobody listens")
-        return super().flush(partition, next_offset)
-
-
 @pytest.mark.parametrize(("end", "ready"), [(1e9, False), (70.0, True)])
 def test_a_sink_that_takes_rows_but_cannot_store_them_is_not_ready(live, end, ready):
-    sink = Buffering(end)
+    sink = Deaf(end=end)
     run = live(source=LiveSource(batches(("p",), size=4)), sinks=[sink], polls=130)
     sink.clock = run.clock
     run.engine._drain = lambda: None
     run.run()
     assert run.clock() > 100
-    told = [why for why in run.telemetry.not_ready() if why.startswith("Buffering refuses for")]
+    told = [why for why in run.telemetry.not_ready() if why.startswith("Deaf refuses for")]
     assert bool(told) is not ready
 
 
 def test_a_sink_that_cannot_flush_puts_the_checkpoint_off(live, state, calm):
-    class Deaf(ListSink):
-        def flush(self, partition, next_offset):
-            if 3 < run.clock() < 30:
-                raise Disconnected("nobody listens")
-            return super().flush(partition, next_offset)
-
-    sink = Deaf()
+    sink = Deaf(start=3.5, end=30.0)
     run = live(sinks=[sink], settings={"max_failed_checkpoints": 2})
+    sink.clock = run.clock
     run.run()
     assert run.telemetry.checkpoints["failed"] > 5
     assert_same(calm, sink)

@@ -5,7 +5,15 @@ from __future__ import annotations
 import json
 
 import pytest
-from reference.live import ROWS, assert_same, batches, make_pipeline, table
+from reference.live import (
+    ROWS,
+    Deaf,
+    Refusing,
+    assert_same,
+    batches,
+    make_pipeline,
+    table,
+)
 
 from streamad.core.data import Reject
 from streamad.core.errors import (
@@ -20,22 +28,10 @@ from streamad.runtime.checkpoints import list_checkpoints
 from streamad.runtime.deadletter import DeadLetterFile
 from streamad.testing.fakes import ListSink, ListSource, LiveSource
 
-
-class Deaf(ListSink):
-    """Flushes nothing of some partitions between two times of the clock."""
-
-    def __init__(self, partitions=("p", "q"), start=0.0, end=1e9):
-        super().__init__()
-        self.partitions, self.start, self.end = partitions, start, end
-        self.clock = lambda: 0.0
-
-    def flush(self, partition, next_offset):
-        if partition in self.partitions and self.start <= self.clock() < self.end:
-            raise Disconnected("nobody listens")
-        return super().flush(partition, next_offset)
+FULL = Backpressure("the queue is full", 0.5)
 
 
-def deaf(live, sink, **options):
+def watched(live, sink, **options):
     run = live(sinks=[sink], **options)
     sink.clock = run.clock
     run.sink = sink
@@ -45,7 +41,7 @@ def deaf(live, sink, **options):
 @pytest.mark.parametrize("refused", ["p", "q"])
 def test_a_partition_that_is_refused_holds_up_no_other(live, state, refused):
     store = state()
-    run = deaf(live, Deaf((refused,), start=3.0), store=store, polls=13)
+    run = watched(live, Deaf((refused,), start=3.0), store=store, polls=13)
     run.engine._drain = lambda: None
     run.run()
     (other,) = {"p", "q"} - {refused}
@@ -64,7 +60,7 @@ def test_a_refusal_that_takes_its_time_leaves_the_others_to_the_next_checkpoint(
             return super().flush(partition, next_offset)
 
     store = state()
-    run = deaf(live, Slow(("p",), start=3.0), store=store)
+    run = watched(live, Slow(("p",), start=3.0), store=store)
     run.engine._drain = lambda: None
     run.run()
     assert store.load("q").next_offset == ROWS
@@ -73,12 +69,12 @@ def test_a_refusal_that_takes_its_time_leaves_the_others_to_the_next_checkpoint(
 
 def test_nothing_is_read_before_the_beginning_is_saved(live, state, calm):
     store = state()
-    run = deaf(live, Deaf(("p",), end=8.0), store=store, polls=5)
+    run = watched(live, Deaf(("p",), end=8.0), store=store, polls=5)
     run.engine._drain = lambda: None
     run.run()
     assert store.load("p") is None
     assert not run.sink.scores.get("p")
-    again = deaf(live, Deaf(("p",), end=8.0), store=store)
+    again = watched(live, Deaf(("p",), end=8.0), store=store)
     again.run()
     assert_same(calm, again.sink, ("p",))
 
@@ -94,7 +90,7 @@ def test_rejects_before_the_first_row_wait_for_that_too(live, state, tmp_path):
             return self.bad
 
     store = state()
-    run = deaf(live, Deaf(("p",), end=6.0), source=OnlyBad(batches(("p",))), store=store)
+    run = watched(live, Deaf(("p",), end=6.0), source=OnlyBad(batches(("p",))), store=store)
     run.run()
     kept = (tmp_path / "rejects-p.jsonl").read_text().splitlines()
     assert [json.loads(line)["offset"] for line in kept] == list(range(0, ROWS, 50))
@@ -103,7 +99,7 @@ def test_rejects_before_the_first_row_wait_for_that_too(live, state, tmp_path):
 def test_what_a_source_has_settled_is_saved_before_anything_is_read(live, state):
     store = state()
     source = LiveSource(batches(("p",)), script={5: [Settled(("p",))]})
-    run = deaf(live, Deaf(("p",), start=4.0, end=9.0), source=source, store=store)
+    run = watched(live, Deaf(("p",), start=4.0, end=9.0), source=source, store=store)
     saved = []
     save = store.save
     store.save = lambda made: saved.append((run.clock(), made.next_offset)) or save(made)
@@ -117,7 +113,7 @@ def test_a_stop_meanwhile_reads_nothing_more(live, state):
     store = state()
     source = LiveSource(batches(("p",)), script={5: [Settled(("p",))]})
     settings = {"drain_timeout_s": 0.1}
-    run = deaf(live, Deaf(("p",), start=4.0), source=source, store=store, polls=5,
+    run = watched(live, Deaf(("p",), start=4.0), source=source, store=store, polls=5,
                settings=settings)  # fmt: skip
     with pytest.raises(DrainTimedOut):
         run.run()
@@ -125,16 +121,10 @@ def test_a_stop_meanwhile_reads_nothing_more(live, state):
 
 
 def test_a_partition_that_waits_takes_no_time_from_the_others_at_a_revocation(live, state):
-    class Refusing(ListSink):
-        def write(self, partition, scores, alerts):
-            if partition == "p" and run.clock() > 3.0:
-                raise Backpressure("the queue is full", 0.5)
-            super().write(partition, scores, alerts)
-
-    sink, store = Refusing(), state()
-    run = live(
-        source=LiveSource(batches(), script={6: [Revoked(("p", "q"))]}),
-        sinks=[sink], store=store, polls=8,
+    store = state()
+    run = watched(
+        live, Refusing(FULL, start=3.5, end=1e9),
+        source=LiveSource(batches(), script={6: [Revoked(("p", "q"))]}), store=store, polls=8,
         settings={"checkpoint_every_s": 1e9, "revoke_timeout_s": 5.0},
     )  # fmt: skip
     run.run()
@@ -143,15 +133,10 @@ def test_a_partition_that_waits_takes_no_time_from_the_others_at_a_revocation(li
 
 
 def test_so_it_is_at_the_end(live, state):
-    class Refusing(ListSink):
-        def write(self, partition, scores, alerts):
-            if partition == "p" and run.clock() > 3.0:
-                raise Backpressure("the queue is full", 0.5)
-            super().write(partition, scores, alerts)
-
-    sink, store = Refusing(), state()
+    store = state()
     settings = {"checkpoint_every_s": 1e9, "drain_timeout_s": 5.0}
-    run = live(sinks=[sink], store=store, polls=8, settings=settings)
+    sink = Refusing(FULL, start=3.5, end=1e9)
+    run = watched(live, sink, store=store, polls=8, settings=settings)
     with pytest.raises(DrainTimedOut):
         run.run()
     assert store.load("q").next_offset >= 350
@@ -195,7 +180,7 @@ class Finite(ListSource):
 
 def ending(live, sink, **options):
     settings = {"endless": False} | options.pop("settings", {})
-    return deaf(live, sink, source=Finite(batches()), polls=10**6, settings=settings, **options)
+    return watched(live, sink, source=Finite(batches()), polls=10**6, settings=settings, **options)
 
 
 @pytest.mark.parametrize("start", [8.0, 12.5])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-
-from streamad.core.errors import MissingExtraError
+from streamad_connectors.extras import require
 
 
 def require_client(what: str) -> None:
@@ -15,7 +13,7 @@ def require_client(what: str) -> None:
     MissingExtraError
         If it is not; ``what`` needs it.
     """
-    _require("kafka", what, "kafka")
+    require("kafka", what, "kafka")
 
 
 def require_confluent(what: str) -> None:
@@ -26,9 +24,4 @@ def require_confluent(what: str) -> None:
     MissingExtraError
         If it is not; ``what`` needs it.
     """
-    _require("confluent_kafka", what, "confluent")
-
-
-def _require(package: str, what: str, extra: str) -> None:
-    if importlib.util.find_spec(package) is None:
-        raise MissingExtraError(what, extra)
+    require("confluent_kafka", what, "confluent")
