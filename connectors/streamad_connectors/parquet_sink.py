@@ -17,15 +17,29 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from streamad.core.data import Alert, Schema, ScoreRows
-from streamad.core.errors import ConnectorError
+from streamad.core.errors import ConnectorError, StateError
 from streamad.core.recode import Recoder
-from streamad_connectors.parquet_parts import NOBODY, last_of, part_name, parts_of, sweep
+from streamad_connectors.parquet_parts import (
+    NOBODY,
+    PACK,
+    Part,
+    chain_of,
+    last_of,
+    pack,
+    parts_of,
+    sweep,
+)
+from streamad_connectors.parquet_scores import (
+    NUMBERS,
+    PARTS_KEY,
+    join,
+    score_schema,
+    score_writer,
+    sync,
+)
 
-NUMBERS = ("score", "score_final", "threshold", "ratio")
-SHARE = "share_"
 GROUP_ROWS = 1 << 18
 GROUP_CELLS = 1 << 22
-_PARTS_KEY = b"streamad.parts"
 
 
 class ParquetScoreSink:
@@ -40,8 +54,8 @@ class ParquetScoreSink:
     ----------
     path : str
         The file; it appears when all partitions are finished. Until then its rows are in the folder
-        ``<path>.parts``, one file a checkpoint; :func:`.parquet_parts.parts_of` says which of them
-        count.
+        ``<path>.parts``, one file a checkpoint, old ones packed into fewer
+        (:func:`.parquet_parts.pack`); :func:`.parquet_parts.parts_of` says which of them count.
 
     Raises
     ------
@@ -52,8 +66,8 @@ class ParquetScoreSink:
 
     Notes
     -----
-    A part is named by its partition, its number, its writer and the writer of the part before it;
-    a writer is one assignment of the partition. So two owners of a partition never touch the same
+    A part is named by its partition, its number, the writer of the part before it and its writer; a
+    writer is one assignment of the partition. So two owners of a partition never touch the same
     file, and the position in a checkpoint, the number of parts and the writer of the last one,
     names them all. A part that no checkpoint names, left by a crash, stays beside them, of no
     account, for an hour or until the file is complete: whoever wrote it may be frozen, with a
@@ -82,9 +96,7 @@ class ParquetScoreSink:
             n_parts = int(position["parts"]) if position else 0
             complete = _counts_in(self._path).get(partition) == n_parts
             parts = [] if complete else parts_of(self._path, partition, position)
-            held = self._partitions[partition] = _Partition(
-                self._folder, partition, position, parts
-            )
+            held = self._partitions[partition] = _Partition(self._folder, partition, position)
             held.complete = complete
             sweep(self._folder, "*.tmp")
             sweep(self._folder, f"{quote(partition, safe='')}-*.parquet", parts)
@@ -100,6 +112,13 @@ class ParquetScoreSink:
         """Return when all rows are on the disk, with the number of parts and the last writer."""
         with _writing(self._path):
             return self._partitions[partition].flush()
+
+    def settle(self, partition: str, position: Mapping[str, Any]) -> None:
+        """Nobody goes back behind this position: from time to time, pack old parts before it."""
+        held = self._partitions[partition]
+        if int(position["parts"]) >= held.packed_at + PACK:
+            held.packed_at = int(position["parts"])
+            pack(self._path, partition, position)
 
     def drop(self, partition: str) -> None:
         """Forget the rows that wait, and the part that is being written."""
@@ -130,39 +149,29 @@ class ParquetScoreSink:
     def _combine(self) -> None:
         """Make one file of all parts."""
         counts = {name: held.n_parts for name, held in self._partitions.items()}
-        paths = [path for name in sorted(counts) for path in self._partitions[name].parts]
+        paths: list[Path] = []
+        for name in sorted(counts):
+            chain = chain_of(self._folder, name, self._partitions[name].position)
+            if chain and chain[0].first:
+                raise StateError(
+                    f"all scores should become {self._path}, but the first {chain[0].first} parts "
+                    f"of {name} are gone from {self._folder}: bring them back and go on"
+                )
+            paths += [self._folder / part.file_name for part in chain]
         if len(paths) == 1 and len(counts) == 1:
             os.replace(paths[0], self._path)
-            _sync(self._path.parent)
+            sync(self._path.parent)
             return
-        schemas = [pq.read_schema(path) for path in paths]
-        shares = dict.fromkeys(
-            field.name.removeprefix(SHARE)
-            for schema in schemas
-            for field in schema
-            if field.name.startswith(SHARE)
-        )
-        schema = _schema(tuple(shares)).with_metadata({_PARTS_KEY: json.dumps(counts)})
-        temporary = self._folder / "complete.tmp"
         self._folder.mkdir(parents=True, exist_ok=True)
-        with _writer(temporary, schema) as writer:
-            for path in paths:
-                with pq.ParquetFile(path) as part:
-                    for group in range(part.num_row_groups):
-                        writer.write_table(_widen(part.read_row_group(group), schema))
-        _sync(temporary)
-        os.replace(temporary, self._path)
-        _sync(self._path.parent)
+        join(paths, self._path, self._folder, counts)
 
 
 class _Partition:
-    """Parts of one partition: the written ones, the open one, and the rows that wait."""
+    """What is written of one partition, the part that is open, and the rows that wait."""
 
-    def __init__(
-        self, folder: Path, name: str, position: Mapping[str, Any] | None, parts: Sequence[Path]
-    ) -> None:
+    def __init__(self, folder: Path, name: str, position: Mapping[str, Any] | None) -> None:
         self.n_parts = int(position["parts"]) if position else 0
-        self.parts = list(parts)
+        self.packed_at = self.n_parts
         self.finished = False
         self.complete = False
         self._last = str(position["writer"]) if self.n_parts and position else NOBODY
@@ -188,6 +197,11 @@ class _Partition:
         if self._waiting:
             self._write_group()
         self._end_part()
+        return self.position
+
+    @property
+    def position(self) -> Mapping[str, Any]:
+        """Behind the last part that is written."""
         return {"parts": self.n_parts, "writer": self._last}
 
     def abandon(self) -> None:
@@ -201,7 +215,9 @@ class _Partition:
 
     def _part(self) -> Path:
         """The part that is open, under a name that no other owner of the partition gives."""
-        return self._folder / part_name(self._prefix, self.n_parts, self._last, self._writer_id)
+        number = self.n_parts
+        part = Part(self._prefix, number, number, self._last, self._writer_id)
+        return self._folder / part.file_name
 
     def _temporary(self) -> Path:
         return self._part().with_suffix(".tmp")
@@ -215,11 +231,12 @@ class _Partition:
         if wider != self._shares:
             self._end_part()
             self._shares = wider
-        schema = _schema(self._shares)
+        schema = score_schema(self._shares)
         if self._writer is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             counts = json.dumps({self._name: self.n_parts + 1})
-            self._writer = _writer(self._temporary(), schema.with_metadata({_PARTS_KEY: counts}))
+            schema = schema.with_metadata({PARTS_KEY: counts})
+            self._writer = score_writer(self._temporary(), schema)
         self._writer.write_table(self._table(waiting, schema))
 
     def _end_part(self) -> None:
@@ -228,10 +245,9 @@ class _Partition:
         self._writer.close()
         self._writer = None
         temporary, part = self._temporary(), self._part()
-        _sync(temporary)
+        sync(temporary)
         os.replace(temporary, part)
-        _sync(self._folder)
-        self.parts.append(part)
+        sync(self._folder)
         self.n_parts += 1
         self._last = self._writer_id
 
@@ -259,32 +275,6 @@ class _Partition:
         )
 
 
-def _schema(shares: Sequence[str]) -> pa.Schema:
-    text = pa.dictionary(pa.int32(), pa.string())
-    return pa.schema(
-        [
-            ("series", text),
-            ("time", pa.timestamp("ns", "UTC")),
-            ("detector", text),
-            *((name, pa.float64()) for name in NUMBERS),
-            *((SHARE + channel, pa.float32()) for channel in shares),
-        ]
-    )
-
-
-def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    """Times as differences, repeated texts as a dictionary, numbers as they are."""
-    return pq.ParquetWriter(
-        path,
-        schema,
-        compression="snappy",
-        use_dictionary=["series", "detector"],
-        column_encoding={"time": "DELTA_BINARY_PACKED"},
-        write_statistics=["series", "time", "detector"],
-        write_page_checksum=True,
-    )
-
-
 def _dictionary(codes: NDArray[np.int32], names: Sequence[str]) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(names, pa.string()), safe=False)
 
@@ -295,34 +285,14 @@ def _share(rows: ScoreRows, channel: str) -> pa.Array:
     return pa.array(np.ascontiguousarray(rows.shares[:, rows.channels.index(channel)]))
 
 
-def _widen(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The table with null columns where it lacks some."""
-    columns = [
-        table.column(field.name)
-        if field.name in table.column_names
-        else pa.nulls(len(table), field.type)
-        for field in schema
-    ]
-    return pa.Table.from_arrays(columns, schema=schema)
-
-
 def _counts_in(path: Path) -> dict[str, int]:
     """How many parts of each partition a finished file holds; nothing if there is none."""
     try:
         metadata = pq.read_schema(path).metadata or {}
     except (OSError, pa.ArrowException):
         return {}
-    found: dict[str, int] = json.loads(metadata.get(_PARTS_KEY, b"{}"))
+    found: dict[str, int] = json.loads(metadata.get(PARTS_KEY, b"{}"))
     return found
-
-
-def _sync(path: Path) -> None:
-    """Make a file, or the names in a folder, durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

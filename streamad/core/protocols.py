@@ -422,13 +422,15 @@ class Source(Protocol):
 class Sink(Protocol):
     """Takes what a pipeline found.
 
-    A sink whose output becomes visible together with the offsets of the source may say more; the
-    engine looks for these by name, in one sink at most. ``bind(source)`` is called once, before the
-    first ``open``. ``commit(offsets)`` stands in for that of the source, when the snapshots with
-    these next offsets are written: everything that was flushed and the offsets become visible
-    together, or neither, and what did not is kept for the next commit. ``committed(partitions)`` is
-    asked before ``open``: the offsets up to which output is visible, None where nothing is; a newer
-    snapshot is passed over.
+    Some have more, which the engine looks for by name. ``settle(partition, position)`` is called
+    after old snapshots were deleted: nobody goes back behind this position any more.
+
+    A sink whose output becomes visible together with the offsets of the source, one at most, has
+    three methods. ``bind(source)`` is called once, before the first ``open``. ``commit(offsets)``
+    stands in for that of the source, when the snapshots with these next offsets are written:
+    everything that was flushed and the offsets become visible together, or neither, and what did
+    not is kept for the next commit. ``committed(partitions)`` is asked before ``open``: the offsets
+    up to which output is visible, None where nothing is; a newer snapshot is passed over.
     """
 
     def open(self, partition: str, position: Mapping[str, Any] | None) -> None:

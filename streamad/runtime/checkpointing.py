@@ -28,8 +28,9 @@ class Checkpointer:
     -----
     1. flush sinks and dead letters; 2. write and rename the snapshot of each partition; 3. commit
     offsets, which is a hint, unless a sink commits them with its output; 4. delete old snapshots,
-    but not before such a sink has committed. A partition whose output waits is left out: its state
-    is ahead of what was delivered. One that is refused holds up no other.
+    but not before such a sink has committed, and tell the sinks how far back the oldest one that is
+    left goes. A partition whose output waits is left out: its state is ahead of what was delivered.
+    One that is refused holds up no other.
 
     Attributes
     ----------
@@ -136,6 +137,8 @@ class Checkpointer:
         if self._store is not None and committed:
             for part in saved:
                 self._store.prune(part.name, self._settings.keep)
+                if len(part.kept) == self._settings.keep:
+                    self._outputs.settle(part.name, next(iter(part.kept.values())))
             crash_point("after_prune")
         if refused is not None:
             self._telemetry.checkpoints["failed"] += 1
@@ -168,6 +171,7 @@ class Checkpointer:
         crash_point("after_fsync")
         part.dirty = False
         part.saved_offset = part.next_offset
+        part.keep(positions["sinks"], self._settings.keep)
         return sum(array.nbytes for array in checkpoint.arrays.values())
 
     def _commit(self, held: Iterable[Partition]) -> bool:

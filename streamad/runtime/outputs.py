@@ -177,6 +177,13 @@ class Outputs:
             kept = dict(self._letters(lambda: self._dead_letter.flush(name)))
         return {"sinks": positions, "dead_letter": kept}
 
+    def settle(self, name: str, positions: Sequence[Mapping[str, Any]]) -> None:
+        """Let sinks that ask for it know the positions in the oldest snapshot that is left."""
+        for sink, position in zip(self._sinks, positions, strict=True):
+            hook = getattr(sink, "settle", None)
+            if hook is not None:
+                hook(name, position)
+
     def drop(self, name: str) -> None:
         """Forget what was not flushed, and what waits."""
         self._queues.pop(name, None)

@@ -33,6 +33,8 @@ class Partition:
         Of the newest snapshot; None = there is none.
     begin_offset : int or None
         Where it began without a snapshot; the offset of the first row that was read.
+    kept : dict of int to list of mapping
+        By next offset, the positions of the sinks in the newest snapshots that were made here.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Partition:
     dirty: bool = True
     saved_offset: int | None = None
     begin_offset: int | None = None
+    kept: dict[int, list[Mapping[str, Any]]] = field(default_factory=dict)
 
     @property
     def has_snapshot(self) -> bool:
@@ -83,6 +86,13 @@ class Partition:
             "source": plain(identity),
         }
         return Checkpoint(self.name, self.next_offset, fingerprint, self.pipeline.snapshot(), meta)
+
+    def keep(self, sinks: list[Mapping[str, Any]], n_kept: int) -> None:
+        """Note positions that are in a snapshot now, of which so many are kept."""
+        self.kept.pop(self.next_offset, None)
+        self.kept[self.next_offset] = sinks
+        while len(self.kept) > n_kept:
+            del self.kept[next(iter(self.kept))]
 
     def count(self, out: Output) -> None:
         """Take an output into the totals."""

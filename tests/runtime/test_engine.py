@@ -6,7 +6,10 @@ import json
 import threading
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
+from streamad_connectors import parquet_parts, parquet_sink
+from streamad_connectors.parquet_sink import ParquetScoreSink
 
 from streamad.alerting import EpisodeMachine, EpisodeRules
 from streamad.core.data import Reject, Schema
@@ -134,6 +137,33 @@ def test_a_stopped_run_goes_on_and_ends_as_if_never_stopped(tmp_path, calm, afte
     assert second.resumed_at == {"p": 100 * after}
     assert second.counters.rows == ROWS
     assert_same(calm, sink)
+
+
+@pytest.mark.parametrize("damaged", [0, 1, 2])
+def test_old_scores_are_packed_and_every_snapshot_that_is_left_still_has_its_own(
+    tmp_path, monkeypatch, damaged
+):
+    for module in (parquet_parts, parquet_sink):
+        monkeypatch.setattr(module, "PACK", 2)
+    monkeypatch.setattr(parquet_parts, "_FOREIGN_S", -1.0)
+
+    def finished(name, stops=0):
+        path, store, stop = tmp_path / name, state(tmp_path, f"{name}-state"), threading.Event()
+        if stops:
+            told = iter(range(stops))
+            halted = engine(
+                tmp_path, sink=ParquetScoreSink(str(path)), store=store, stop=stop,
+                on_progress=lambda _: next(told, None) is None and stop.set(),
+            ).run()  # fmt: skip
+            assert not halted.finished
+            assert len([*tmp_path.glob(f"{name}.parts/*-from*")]) > 0
+            for snapshot, *_ in [*list_checkpoints(store.folder)][-damaged:][:damaged]:
+                snapshot.write_bytes(b"torn")
+        assert engine(tmp_path, sink=ParquetScoreSink(str(path)), store=store).run().finished
+        return repr(pq.read_table(path).to_pydict())
+
+    calm = finished("calm")
+    assert finished("stopped", 9) == calm
 
 
 def test_a_run_that_dies_between_checkpoints_repeats_nothing_in_its_output(tmp_path, calm):
