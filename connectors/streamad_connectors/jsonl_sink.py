@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 import orjson
 
-from streamad.core.append import AppendFile
+from streamad.core.append import AppendFile, NoRoom
 from streamad.core.data import Alert, ScoreRows
-from streamad.core.errors import ConfigError, ConnectorError
+from streamad.core.errors import ConfigError, ConnectorError, Disconnected
 from streamad.core.event import alert_document
 
 PLACEHOLDER = "{partition}"
@@ -34,6 +34,8 @@ class JsonlSink:
         From ``open``, when a second partition would write into the same file.
     ConnectorError
         When the file cannot be written, or is shorter than its checkpoint says.
+    Disconnected
+        From ``write`` and ``flush``, while the disk is full.
 
     Notes
     -----
@@ -156,7 +158,8 @@ def _writing(path: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ConnectorError(
+        kind = Disconnected if isinstance(error, NoRoom) else ConnectorError
+        raise kind(
             f"alerts cannot be written to {path}: {error.strerror}; make room or choose another "
             "path, nothing is skipped"
         ) from error

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 MAX_WAITING = 1 << 20
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class NoRoom(OSError):  # noqa: N818  (says what happened, like the others)
+    """The disk or the quota is full: what was not written waits, and can be written later."""
 
 
 class AppendFile:
@@ -27,6 +33,8 @@ class AppendFile:
     ------
     OSError
         From every method that touches the file.
+    NoRoom
+        From :meth:`write` and :meth:`flush`, which can be called again.
 
     Notes
     -----
@@ -82,6 +90,10 @@ class AppendFile:
                 n = os.pwrite(self._file, left, self.length)
                 self.length += n
                 left = left[n:]
+        except OSError as error:
+            if error.errno in _FULL:
+                raise NoRoom(*error.args) from error
+            raise
         finally:
             self._waiting = [bytes(left)] if left else []
             self._n_waiting = len(left)

@@ -6,7 +6,7 @@ import os
 import pytest
 from streamad_connectors.jsonl_sink import JsonlSink, StdoutSink
 
-from streamad.core.errors import ConfigError, ConnectorError
+from streamad.core.errors import ConfigError, ConnectorError, Disconnected
 from streamad.core.event import alert_document
 from streamad.testing.conformance import SinkConformance
 from streamad.testing.sinks import example_output
@@ -85,15 +85,34 @@ def test_an_unwritable_path_is_an_error(tmp_path):
         sink.open("p", None)
 
 
-def test_a_full_disk_is_an_error(tmp_path, monkeypatch):
-    def full(_):
+def test_a_full_disk_is_waited_for(tmp_path, monkeypatch):
+    def full(*_):
         raise OSError(28, "No space left on device")
 
     sink = JsonlSink(str(tmp_path / "a.jsonl"))
     sink.open("p", None)
     sink.write("p", [], ALERTS)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        with pytest.raises(
+            Disconnected, match=r"to .*a\.jsonl: No space left on device; make room"
+        ):
+            sink.flush("p", 1)
+    sink.flush("p", 1)
+    sink.close()
+    found = documents((tmp_path / "a.jsonl").read_text())
+    assert found == [alert_document(alert) for alert in ALERTS]
+
+
+def test_what_the_disk_does_not_keep_is_an_error(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(5, "Input/output error")
+
+    sink = JsonlSink(str(tmp_path / "a.jsonl"))
+    sink.open("p", None)
+    sink.write("p", [], ALERTS)
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(ConnectorError, match=r"to .*a\.jsonl: No space left on device; make room"):
+    with pytest.raises(ConnectorError, match=r"to .*a\.jsonl: Input/output error; make room"):
         sink.flush("p", 1)
     sink.close()
 

@@ -46,7 +46,7 @@ def test_after_an_error_it_goes_on_at_the_very_byte(path, monkeypatch):
         return write(handle, bytes(data[:4]), at)
 
     monkeypatch.setattr(append.os, "pwrite", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(append.NoRoom, match="No space"):
         file.flush()
     assert file.flush() == 6
     file.close()

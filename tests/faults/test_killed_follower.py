@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import time
 
 import numpy as np
@@ -17,6 +18,7 @@ from streamad.testing.crash import CRASH_POINTS, moments
 POINTS = [f"{point}:2" for point in CRASH_POINTS if point != "after_finish"]
 KILLS = 3
 PLANT = Plant(n_series=6, n_steps=1500)
+FILES = {"jsonl": "alerts.jsonl", "parquet": "scores.parquet"}
 HEADER = b"id,t,flow\n"
 
 
@@ -56,7 +58,7 @@ class Writer:
         self.path.write_bytes(HEADER)
 
 
-def config_of(folder, data, **source):
+def config_of(folder, data, sinks=("jsonl", "parquet"), **source):
     tree = {
         "pipeline": PIPELINE,
         "source": {
@@ -65,10 +67,7 @@ def config_of(folder, data, **source):
         },
         "detectors": EWMA,
         "alerts": ALERTS,
-        "sinks": [
-            {"type": "jsonl", "path": str(folder / "alerts.jsonl")},
-            {"type": "parquet", "path": str(folder / "scores.parquet")},
-        ],
+        "sinks": [{"type": kind, "path": str(folder / FILES[kind])} for kind in sinks],
         "state": {"dir": str(folder / "state"), "every": "30ms"},
         "runtime": {"batch_rows": 100},
         "web": {"port": 0},
@@ -136,6 +135,25 @@ def test_kills_do_not_show(tmp_path, calm, text):
     read_to_the_end(config, tmp_path / "run")
     for tried, expected in zip(left_by(tmp_path / "run"), left_by(calm), strict=True):
         assert tried == expected
+
+
+def test_a_full_disk_is_waited_for(tmp_path, calm, text):
+    """A limit on the size of files stands in for a disk, and is lifted."""
+    data = tmp_path / "rows.csv"
+    data.write_bytes(HEADER)
+    config = config_of(tmp_path / "run", data, sinks=["jsonl"], follow=True)
+    with LiveProcess(config) as process:
+        process.until(process.has_begun, "it begins")
+        _, hard = resource.prlimit(process.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(process.process.pid, resource.RLIMIT_FSIZE, (50_000, hard))
+        data.write_bytes(HEADER + text)
+        process.until(lambda: "jsonl: File too large; make room" in process.tail(), "it waits")
+        assert consumed(tmp_path / "run") < 6 * PLANT.n_steps
+        resource.prlimit(process.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+        process.until(lambda: consumed(tmp_path / "run") == 6 * PLANT.n_steps, "all is consumed")
+        process.stop()
+    assert (tmp_path / "run" / "alerts.jsonl").read_bytes() == (calm / "alerts.jsonl").read_bytes()
+    assert final_states(tmp_path / "run") == final_states(calm)
 
 
 def test_a_backtest_over_the_file_finds_the_same(tmp_path, calm):
