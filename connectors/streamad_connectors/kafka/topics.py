@@ -69,19 +69,15 @@ def require_target(settings: Mapping[str, Any], name: str, timeout_s: float) -> 
     Raises
     ------
     Refused
-        If it is not there, or hidden from us. A producer would wait for it as for a broker that is
-        away.
+        If it is not there, or must not be written. A producer would wait for it as for a broker
+        that is away, or hear it with the first alert only.
     Disconnected
         If the broker does not answer.
     """
     told = _describe(settings, [name], timeout_s, f"looking up the topic {name!r}")[0]
-    if told.get("error_code") == _FORBIDDEN:
-        raise Refused(
-            f"no right to write to the topic {name!r}: the user needs an ACL that allows WRITE on "
-            "it (or there is no such topic)"
-        )
     if told.get("error_code") == _UNKNOWN:
         raise Refused(f"there is no topic {name!r} to write to: create it")
+    _require_right("WRITE", name, told)
 
 
 def why_not_written(
@@ -130,19 +126,24 @@ def _describe(
 
 def _checked(name: str, told: Mapping[str, Any]) -> Topic:
     code = told.get("error_code", _UNKNOWN)
-    if code == _FORBIDDEN:
-        raise Refused(
-            f"no right to read the topic {name!r}: the user needs an ACL that allows READ on it "
-            "(or there is no such topic)"
-        )
     if code == _UNKNOWN:
         raise Refused(f"there is no topic {name!r}: check source.topics, or create it")
+    _require_right("READ", name, told)
     if code != _OK:
         raise translate(kafka_errors.for_code(code)(), f"looking up the topic {name!r}")
-    allowed = told.get("topic_authorized_operations") or told.get("authorized_operations")
-    if isinstance(allowed, list) and allowed and "READ" not in allowed:
-        raise Refused(
-            f"no right to read the topic {name!r}: the user needs an ACL that allows READ on it "
-            f"and has {', '.join(sorted(map(str, allowed)))}"
-        )
     return Topic(name, str(told.get("topic_id") or ""), len(told.get("partitions", ())))
+
+
+def _require_right(right: str, name: str, told: Mapping[str, Any]) -> None:
+    """Refuse if the topic is hidden from us, or the broker says that we lack the right."""
+    if told.get("error_code") == _FORBIDDEN:
+        having = "or there is no such topic"
+    else:
+        allowed = told.get("topic_authorized_operations") or told.get("authorized_operations")
+        if not isinstance(allowed, list) or not allowed or right in allowed:
+            return
+        having = f"and has {', '.join(sorted(map(str, allowed)))}"
+    raise Refused(
+        f"no right to {right.lower()} the topic {name!r}: the user needs an ACL that allows "
+        f"{right} on it ({having})"
+    )

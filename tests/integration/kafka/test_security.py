@@ -10,8 +10,11 @@ import pytest
 from reference.kafka_fixtures import require_kafka
 from reference.kafka_rows import FORMAT, Reader, records
 from reference.kafka_security import PASSWORD, allow, forbid, secured_broker, unsigned_token
+from streamad_connectors.kafka.dead_letter_topic import DeadLetterTopic
+from streamad_connectors.kafka.kafka_sink import KafkaSink
 from streamad_connectors.kafka.security import Security
 from streamad_connectors.kafka.source import KafkaSource
+from streamad_connectors.kafka.transactional_sink import KafkaTransactionalSink
 
 from streamad.cli.exits import UNREACHABLE, exit_code
 from streamad.core.errors import ConnectorError
@@ -40,19 +43,24 @@ def topic(secured):
 
 
 @pytest.fixture
-def enter(secured, topic):
+def given(secured):
+    """Settings that let ``app`` in."""
+    return {
+        "protocol": "SASL_SSL",
+        "mechanism": "SCRAM-SHA-512",
+        "username": "app",
+        "password": PASSWORD,
+        "ca_file": secured[1].path("ca.crt"),
+    }
+
+
+@pytest.fixture
+def enter(secured, topic, given):
     """Opens sources as ``app``, with other settings where a test gives some."""
-    broker, certificates = secured
+    broker, _ = secured
     made = []
 
     def make(listener="SASL_SSL", host=None, options=(), **security):
-        given = {
-            "protocol": "SASL_SSL",
-            "mechanism": "SCRAM-SHA-512",
-            "username": "app",
-            "password": PASSWORD,
-            "ca_file": certificates.path("ca.crt"),
-        }
         block = {name: value for name, value in (given | security).items() if value is not None}
         source = KafkaSource(
             **{
@@ -205,6 +213,25 @@ def test_a_topic_that_may_only_be_written_names_the_acl(enter, secured):
     other = broker.create_topic("write-only")
     allow(broker, "app", "TOPIC", other, "WRITE")
     assert "allows READ" in refusal(lambda: enter(options={"topics": [other]}))
+
+
+@pytest.mark.parametrize("rights", [(), ("DESCRIBE", "READ")])
+@pytest.mark.parametrize("kind", [KafkaSink, DeadLetterTopic, KafkaTransactionalSink])
+def test_an_output_topic_that_must_not_be_written_names_the_acl(
+    secured, given, tmp_path, kind, rights
+):
+    broker, _ = secured
+    other = broker.create_topic("read-only")
+    for right in rights:
+        allow(broker, "app", "TOPIC", other, right)
+    options = (
+        {"dead_letter": str(tmp_path / "refused.jsonl")} if kind is not DeadLetterTopic else {}
+    )
+    sink = kind([broker.address("SASL_SSL")], other, security=Security(**given), **options)
+    said = refusal(lambda: sink.open("rows/0", None))
+    sink.close()
+    assert f"no right to write the topic '{other}': the user needs an ACL that allows WRITE" in said
+    assert ("has DESCRIBE, READ" in said) == bool(rights)
 
 
 def test_a_group_without_rights_names_the_acl(enter):
