@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 NOBODY = "0" * 12
 """The writer before the first part."""
 PACK = 64
-PACK_BYTES = 1 << 25
+PACK_BYTES = 1 << 24
 """So many files of the same number of parts become one, unless it would be larger than this."""
 PACK_ROWS = 1 << 18
 """Of a row group."""
@@ -114,7 +114,7 @@ def last_of(path: str | os.PathLike[str], partition: str) -> Mapping[str, Any]:
 
 
 def pack(path: str | os.PathLike[str], partition: str, position: Mapping[str, Any]) -> None:
-    """Make few files of the many old ones before a checkpoint behind which nobody goes back.
+    """Make one file of many old ones before a checkpoint behind which nobody goes back.
 
     Parameters
     ----------
@@ -126,16 +126,17 @@ def pack(path: str | os.PathLike[str], partition: str, position: Mapping[str, An
 
     Notes
     -----
-    As many files of one part each, or of equally many, as :data:`PACK` become one of that many
-    parts, so that the number of files grows with the logarithm of their age, until a file has
-    :data:`PACK_BYTES`. A file younger than an hour stays as it is: whoever was frozen when it was
-    the newest may have a checkpoint in hand that ends with it. The new file is there before the old
-    ones go. What cannot be done is logged and tried again later.
+    :data:`PACK` files of one part each, or of equally many, become one, so that the number of files
+    grows with the logarithm of their age, until a file has :data:`PACK_BYTES`. That takes less than
+    half a second, and is done once a call, so that it holds up no checkpoint. A file younger than
+    an hour stays as it is: whoever was frozen when it was the newest may have a checkpoint in hand
+    that ends with it. The new file is there before the old ones go. What cannot be done is logged
+    and tried again later.
     """
     folder = Path(f"{path}.parts")
     try:
-        chain = chain_of(folder, partition, position)
-        while run := next(_runs(folder, chain), None):
+        run = next(_runs(folder, chain_of(folder, partition, position)), None)
+        if run is not None:
             first, last = run[0], run[-1]
             packed = Part(first.prefix, first.first, last.last, first.before, last.writer)
             old = [folder / part.file_name for part in run]
@@ -143,8 +144,6 @@ def pack(path: str | os.PathLike[str], partition: str, position: Mapping[str, An
             join(old, folder / packed.file_name, folder, counts, PACK_ROWS)
             for file in old:
                 file.unlink(missing_ok=True)
-            at = chain.index(first)
-            chain[at : at + PACK] = [packed]
     except (OSError, StateError, pa.ArrowException) as error:
         log.warning("old scores of %s in %s are not packed: %s", partition, folder, error)
 

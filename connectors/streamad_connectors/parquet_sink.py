@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
+from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
@@ -116,7 +117,7 @@ class ParquetScoreSink:
     def settle(self, partition: str, position: Mapping[str, Any]) -> None:
         """Nobody goes back behind this position: from time to time, pack old parts before it."""
         held = self._partitions[partition]
-        if int(position["parts"]) >= held.packed_at + PACK:
+        if int(position["parts"]) >= held.packed_at + PACK // 2:
             held.packed_at = int(position["parts"])
             pack(self._path, partition, position)
 
@@ -171,7 +172,8 @@ class _Partition:
 
     def __init__(self, folder: Path, name: str, position: Mapping[str, Any] | None) -> None:
         self.n_parts = int(position["parts"]) if position else 0
-        self.packed_at = self.n_parts
+        self.packed_at = self.n_parts - crc32(name.encode()) % (PACK // 2)
+        """Not the same for all partitions, so that they are not packed in the same checkpoint."""
         self.finished = False
         self.complete = False
         self._last = str(position["writer"]) if self.n_parts and position else NOBODY
