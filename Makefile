@@ -13,7 +13,7 @@ demo: $(VENV)/.base
 # Apache Kafka runs beside nothing but its own tests: some of them watch the clock.
 test: $(VENV)/.all
 	$(BIN)/python -m pytest -n auto -m "not kafka"
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m kafka
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m kafka
 
 lint: $(VENV)/.all
 	$(BIN)/ruff check

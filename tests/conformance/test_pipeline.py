@@ -46,7 +46,7 @@ def make_stage(name: str, output: str) -> Stage:
 class TestPipeline(PipelineConformance):
     max_rows = 400
     settled_rows = 600
-    effort = 0.5
+    effort = 0.25
 
     @pytest.fixture(autouse=True, params=["causal", "final"])
     def _output(self, request):

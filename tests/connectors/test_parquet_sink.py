@@ -18,19 +18,17 @@ from streamad.testing.conformance import SinkConformance
 NAN = float("nan")
 
 
-class TestParquetScores(SinkConformance):
+class TestSmallRowGroups(SinkConformance):
+    @pytest.fixture(autouse=True)
+    def small(self, monkeypatch):
+        monkeypatch.setattr(parquet_sink, "GROUP_ROWS", 4)
+
     def make(self, folder):
         return ParquetScoreSink(str(folder / "scores.parquet"))
 
     def read(self, folder):
         names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
         return names, repr(pq.read_table(folder / "scores.parquet").to_pydict())
-
-
-class TestSmallRowGroups(TestParquetScores):
-    @pytest.fixture(autouse=True)
-    def small(self, monkeypatch):
-        monkeypatch.setattr(parquet_sink, "GROUP_ROWS", 4)
 
 
 def rows(detector, n, shares=None, first=0, channels=("flow", "level"), names=("a", "b")):

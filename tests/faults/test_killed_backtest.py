@@ -47,7 +47,7 @@ def data(tmp_path_factory) -> Path:
 @pytest.mark.slow
 class TestKilledBacktest(CrashConformance):
     points = ("after_flush", "before_rename", "after_rename", "after_prune", "after_finish")
-    kills = int(os.environ.get("STREAMAD_KILLS", "8"))
+    kills = int(os.environ.get("STREAMAD_KILLS", "5"))
 
     @pytest.fixture(autouse=True)
     def _data(self, data):

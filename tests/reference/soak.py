@@ -36,8 +36,6 @@ POISON = (
     b'{"id": "pump-1", "t": "soon", "flow": 1.0}',
     b"\xff\xfe",
 )
-END_FIRST_EVERY = 3
-"""Rounds of faults from one end of the first member to the next, so that it grows old."""
 
 
 @dataclass(frozen=True)
@@ -196,10 +194,8 @@ class Soak:
             raise AssertionError("the rows cannot be written") from self._failure
 
     def _trouble(self, end: float) -> None:
-        rounds = 0
+        kinds = [*ENDS, *FAULTS]
         while True:
-            kinds = ["drain_first" if rounds % 2 else "kill_first"]
-            kinds = (kinds if rounds % END_FIRST_EVERY == 0 else []) + list(FAULTS)
             for kind in self._random.permutation(kinds):
                 self._calm(end, self._random.uniform(0.3, 1.0) * self._gap_s)
                 if time.monotonic() >= end:
@@ -207,7 +203,7 @@ class Soak:
                 getattr(self, f"_{kind}")()
                 self.faults[str(kind)] += 1
                 self._raise_failure()
-            rounds += 1
+            kinds = list(FAULTS)
 
     def _calm(self, end: float, seconds: float) -> None:
         """Let it run; the first member must live, and get on."""
@@ -327,6 +323,9 @@ class Soak:
         lines = (folder / "out" / "alerts.jsonl").read_text().splitlines()
         return {line for line in lines if json.loads(line)["reason"] != "end_of_stream"}
 
+
+ENDS = ("kill_first", "drain_first")
+"""Those that end the first member; they come in the first round only, so that it grows old."""
 
 FAULTS = (
     "nap",

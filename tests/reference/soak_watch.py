@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+from numpy.typing import NDArray
 from reference.live_process import LiveProcess
 
 EVERY_S = 2.0
@@ -39,10 +40,11 @@ class Life:
         if len(kept) < 10:
             return None
         age, kilobytes, files, threads = kept.T
-        slope = float(np.polyfit(age / 60, kilobytes, 1)[0])
+        late = age > age[-1] / 2
         return {
             "minutes": round(float(age[-1]) / 60, 2),
-            "kb_per_min": round(slope, 1),
+            "kb_per_min": round(_slope(age, kilobytes), 1),
+            "late_kb_per_min": round(_slope(age[late], kilobytes[late]), 1),
             "kb_first": round(float(kilobytes[0])),
             "kb_last": round(float(kilobytes[-1])),
             "kb_most": round(float(kilobytes.max())),
@@ -51,6 +53,11 @@ class Life:
             "open_files_most": int(files.max()),
             "threads_most": int(threads.max()),
         }
+
+
+def _slope(seconds: NDArray[np.float64], kilobytes: NDArray[np.float64]) -> float:
+    """Of a least-squares line, kB a minute."""
+    return float(np.polyfit(seconds / 60, kilobytes, 1)[0])
 
 
 class Watch:

@@ -227,7 +227,8 @@ def test_an_output_topic_that_must_not_be_written_names_the_acl(
     options = (
         {"dead_letter": str(tmp_path / "refused.jsonl")} if kind is not DeadLetterTopic else {}
     )
-    sink = kind([broker.address("SASL_SSL")], other, security=Security(**given), **options)
+    options |= {"brokers": [broker.address("SASL_SSL")], "topic": other}
+    sink = kind(**options, security=Security(**given))
     said = refusal(lambda: sink.open("rows/0", None))
     sink.close()
     assert f"no right to write the topic '{other}': the user needs an ACL that allows WRITE" in said
