@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
 from reference.live_plant import Plant
 from reference.live_runner import RUNNER
 from reference.live_scene import EVERY, Scene
+from reference.served import Alertmanager, Database, Webhook
 
 from streamad.testing.crash import CRASH_POINTS
 
@@ -30,10 +32,19 @@ MANY_WRITERS = ("jsonl", "parquet", "sqlite", "kafka")
 SINGLE = [(sink,) for sink in (*EVERY, "kafka_transactional")]
 
 
-def killed_in_turn(broker, folder, sinks, points):
+SERVED = {
+    "webhook": Webhook,
+    "spooled_webhook": lambda folder: Webhook(folder, spool=str(folder / "spool")),
+    "postgres": lambda _: Database(),
+    "alertmanager": Alertmanager,
+}
+"""Sinks whose other side outlives the consumer."""
+
+
+def killed_in_turn(broker, folder, sinks, points, more=()):
     """A consumer that is killed at each of these points, one after the other."""
     scene = Scene(
-        broker, folder, Plant(n_steps=100 * len(points)), sinks,
+        broker, folder, Plant(n_steps=100 * len(points)), sinks, more=more,
         source__instance_id="a", runtime__batch_rows=100,
     )  # fmt: skip
     for number, point in enumerate(points):
@@ -42,6 +53,7 @@ def killed_in_turn(broker, folder, sinks, points):
             assert process.wait() == -9, f"it never came to {point}: {process.tail()}"
     scene.finish()
     scene.check()
+    return scene
 
 
 @pytest.mark.parametrize(
@@ -62,6 +74,23 @@ def test_kills_at_named_points_in_turn_do_not_show(broker, tmp_path, sinks, poin
 @pytest.mark.parametrize("point", POINTS)
 def test_a_kill_at_any_point_does_not_show_in_any_sink(broker, tmp_path, point, sinks):
     killed_in_turn(broker, tmp_path, sinks, [point] * 2)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "points"),
+    [
+        (("spooled_webhook", "postgres", "alertmanager"), POINTS),
+        *([((kind,), [point] * 2) for kind in SERVED for point in POINTS] if LONG else ()),
+    ],
+    ids=lambda names: "-".join(dict.fromkeys(names)) if len(names) < len(POINTS) else "all",
+)
+def test_kills_do_not_show_at_the_servers_that_are_told(broker, tmp_path, kinds, points):
+    with ExitStack() as stack:
+        served = [stack.enter_context(SERVED[kind](tmp_path)) for kind in kinds]
+        more = [one.section for one in served]
+        scene = killed_in_turn(broker, tmp_path, ("jsonl", "sqlite"), points, more)
+        for one in served:
+            one.check(scene)
 
 
 @pytest.mark.any_broker
