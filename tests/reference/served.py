@@ -6,7 +6,7 @@ import json
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from reference.live_plant import jsonl_events, sqlite_rows
 from reference.live_scene import Scene
@@ -14,7 +14,7 @@ from reference.servers import Postgres
 from reference.web_receiver import Receiver
 
 
-class Webhook:
+class _Posted:
     """A receiver, which runs within a ``with`` block.
 
     Parameters
@@ -27,15 +27,19 @@ class Webhook:
 
     def __init__(self, folder: Path, **options: Any) -> None:
         self.receiver = Receiver()
-        self.refused = folder / "refused-by-webhook.jsonl"
+        self.refused = folder / f"refused-by-{type(self).__name__.lower()}.jsonl"
         self._options = options
 
-    def __enter__(self) -> Webhook:
+    def __enter__(self) -> Self:
         self.receiver.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.receiver.stop()
+
+
+class Webhook(_Posted):
+    """Takes every event."""
 
     @property
     def section(self) -> dict[str, Any]:
@@ -80,32 +84,15 @@ class Database:
         assert found == sqlite_rows(scene.calm)
 
 
-class Alertmanager:
-    """A recorder of its API, which runs within a ``with`` block.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the dead letters.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.receiver = Receiver()
-        self._refused = folder / "refused-by-alertmanager.jsonl"
-
-    def __enter__(self) -> Alertmanager:
-        self.receiver.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.receiver.stop()
+class Alertmanager(_Posted):
+    """A recorder of its API."""
 
     @property
     def section(self) -> dict[str, Any]:
         """Of the configuration."""
-        urls, refused = [self.receiver.url.rpartition("/")[0]], str(self._refused)
+        urls, refused = [self.receiver.url.rpartition("/")[0]], str(self.refused)
         made = {"type": "alertmanager", "urls": urls, "dead_letter": refused}
-        return made | {"resend_every": "2s", "longest_wait": "1s"}
+        return made | {"resend_every": "2s", "longest_wait": "1s"} | self._options
 
     def check(self, scene: Scene) -> None:
         """It was told how every series is; it is told states, so it may have missed episodes."""
@@ -114,7 +101,7 @@ class Alertmanager:
         known = [(one["series"], one["start"]) for one in _unsuppressed(scene).values()]
         assert set(heard) <= set(known)
         assert dict(sorted(heard)) == dict(sorted(known))
-        assert not self._refused.exists()
+        assert not self.refused.exists()
 
 
 def _unsuppressed(scene: Scene) -> dict[tuple[str, int], dict[str, Any]]:
