@@ -63,6 +63,12 @@ class LiveProcess:
             log.seek(self._from)
             return b" started " in log.read()
 
+    def hears_signals(self) -> bool:
+        """Whether SIGTERM drains it; one that has just been started dies of it, and did nothing."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+        return bool(caught >> (signal.SIGTERM - 1) & 1)
+
     def wait(self, timeout_s: float = 60.0) -> int:
         """Return code of a process that ends by itself."""
         try:
@@ -84,7 +90,8 @@ class LiveProcess:
             raise AssertionError(f"{error}: {self.tail()}") from None
 
     def stop(self, timeout_s: float = 40.0) -> None:
-        """Drain it; it must end well."""
+        """Drain it, once it hears that; it must end well."""
+        self.until(self.hears_signals, "it hears signals")
         self.process.send_signal(signal.SIGTERM)
         code = self.wait(timeout_s)
         assert code == 0, f"exit status {code}: {self.tail()}"
