@@ -11,6 +11,8 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from streamad.core.durable import sync
+
 NUMBERS = ("score", "score_final", "threshold", "ratio")
 SHARE = "share_"
 PARTS_KEY = b"streamad.parts"
@@ -119,12 +121,3 @@ def _widen(table: pa.Table, schema: pa.Schema) -> pa.Table:
         for field in schema
     ]
     return pa.Table.from_arrays(columns, schema=schema)
-
-
-def sync(path: Path) -> None:
-    """Make a file, or the names in a folder, durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

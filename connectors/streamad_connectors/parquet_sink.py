@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from streamad.core.data import Alert, Schema, ScoreRows
+from streamad.core.durable import sync
 from streamad.core.errors import ConnectorError, StateError
 from streamad.core.recode import Recoder
 from streamad_connectors.parquet_parts import (
@@ -36,7 +37,6 @@ from streamad_connectors.parquet_scores import (
     join,
     score_schema,
     score_writer,
-    sync,
 )
 
 GROUP_ROWS = 1 << 18

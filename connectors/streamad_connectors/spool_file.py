@@ -14,6 +14,8 @@ from typing import Any
 
 import orjson
 
+from streamad.core.durable import sync
+
 log = logging.getLogger(__name__)
 
 FRESH, READY = ".new", ".jsonl"
@@ -45,7 +47,7 @@ class SpoolFile:
             fcntl.flock(self._file, fcntl.LOCK_EX)
             self.append(lines)
             fresh.rename(self._path)
-            _sync(folder)
+            sync(folder)
         except BaseException:
             os.close(self._file)
             fresh.unlink(missing_ok=True)
@@ -128,11 +130,3 @@ def _read(path: Path) -> Iterator[dict[str, Any]]:
                 log.warning("%s: a line that is no JSON is passed over (%s bytes)", path, len(line))
             else:
                 yield entry
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -20,6 +20,7 @@ from urllib.parse import quote
 import numpy as np
 
 from streamad.core.data import Arrays, Checkpoint
+from streamad.core.durable import sync
 from streamad.core.errors import ConfigError, FingerprintMismatch, StateError, StateLost
 
 log = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ class FileStateStore:
                 Path(path).unlink(missing_ok=True)
                 raise
             crash_point("after_rename")
-            _sync_folder(self.folder)
+            sync(self.folder)
         except OSError as error:
             raise StateError(
                 f"could not write the snapshot {target}: {error.strerror}; earlier snapshots are "
@@ -297,11 +298,3 @@ def _write(file: IO[bytes], checkpoint: Checkpoint) -> None:
         checksum.update(view)
         file.write(view)
     file.write(checksum.digest())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

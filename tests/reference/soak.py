@@ -24,8 +24,8 @@ from reference.kafka_records import read_topic
 from reference.live_plant import ALERTS, EWMA, PIPELINE, Plant
 from reference.live_process import STREAMAD
 from reference.live_scene import Scene
+from reference.served import Webhook
 from reference.soak_watch import Watch
-from reference.web_receiver import Receiver
 
 SINKS = ("jsonl", "sqlite", "kafka")
 SESSION_S = 3.0
@@ -88,18 +88,12 @@ class Soak:
         self._gap_s = gap_s
         self._random = np.random.default_rng(load.seed)
         self._plant = load.plant()
-        self._receiver = Receiver().start()
-        webhook = {
-            "type": "webhook",
-            "url": self._receiver.url,
-            "dead_letter": str(folder / "webhook-refused.jsonl"),
-            "spool": str(folder / "spool"),
-            "longest_wait": "1s",
-        }
+        webhook = Webhook(folder, spool=str(folder / "spool"))
+        self._receiver = webhook.receiver.start()
         self._letters = broker.create_topic("letters")
         letters = {"type": "kafka", "brokers": [broker.bootstrap], "topic": self._letters}
         self.scene = Scene(
-            broker, folder, self._plant, SINKS, more=[webhook], source__dead_letter=letters,
+            broker, folder, self._plant, SINKS, more=[webhook.section], source__dead_letter=letters,
             source__session_timeout=f"{SESSION_S:g}s", state__every="1s", runtime__batch_rows=5000,
         )  # fmt: skip
         self.watch = Watch(lambda: self.scene.n - self.scene.consumed())
