@@ -98,7 +98,12 @@ LOST_RIGHTS = (
 
 
 def is_passing(error: BaseException) -> bool:
-    """True if the same call may succeed later without anybody changing anything."""
+    """True if the same call may succeed later without anybody changing anything.
+
+    A request of a transaction that timed out comes as a bare KafkaError that names the reason.
+    """
+    if type(error) is kafka_errors.KafkaError:
+        return kafka_errors.RequestTimedOutError.__name__ in str(error)
     return isinstance(error, _AWAY)
 
 

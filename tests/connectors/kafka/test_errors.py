@@ -47,6 +47,22 @@ def test_what_the_client_would_try_again_is_a_broker_that_may_come_back(kind):
     assert is_passing(make(kind)) == isinstance(translate(make(kind), "x"), Disconnected)
 
 
+@pytest.mark.parametrize(
+    ("reason", "passes"),
+    [
+        (kafka_errors.RequestTimedOutError("Request timed out after 999 ms"), True),
+        (kafka_errors.UnsupportedVersionError("what came"), False),
+    ],
+)
+def test_a_transaction_that_timed_out_is_a_broker_that_may_come_back(reason, passes):
+    """The client wraps whatever it does not know into a bare error."""
+    wrapped = kafka_errors.KafkaError(
+        f"Could not execute transactional request for unknown reasons: {reason}"
+    )
+    assert is_passing(wrapped) == passes
+    assert isinstance(translate(wrapped, "x"), Disconnected) == passes
+
+
 @pytest.mark.parametrize("kind", LOST_RIGHTS, ids=lambda kind: kind.__name__)
 def test_missing_rights_are_never_waited_out_as_a_broker_that_is_away(kind):
     assert not is_passing(make(kind))
